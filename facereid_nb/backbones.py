@@ -1,4 +1,4 @@
-"""Image batch → embedding batch: four networks and any timm model, for any number of channels, with pretrained weights from a file, the cache or a download
+"""From images to embeddings: four networks and any timm model, any number of channels, weights from a file or downloaded
 
 Docs: https://facereid-nb.github.io/facereid_nb/backbones.html.md"""
 
@@ -131,7 +131,7 @@ BACKBONES = dict(
         '90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4')),
     tiny=BackboneSpec(TinyNet, 64, **_GREY))
 
-# %% ../nbs/03_backbones.ipynb #03399a5f
+# %% ../nbs/03_backbones.ipynb #75a0ae01
 def _timm_network(name):
     import timm
     try: return timm.create_model(name, num_classes=0, dynamic_img_size=True)
@@ -150,7 +150,8 @@ class TimmBackbone(nn.Module):
 def _timm_spec(name):
     try: import timm
     except ImportError as e:
-        raise InputError(f'{name!r} is none of {", ".join(BACKBONES)}; if it is a timm model: pip install facereid_nb[timm]') from e
+        raise InputError(f'{name!r} is none of {", ".join(BACKBONES)}; '
+                         'if it is a timm model: pip install facereid_nb[timm]') from e
     try: cfg = timm.get_pretrained_cfg(name)
     except RuntimeError: cfg = None
     if cfg is None:
@@ -160,7 +161,7 @@ def _timm_spec(name):
     published = cfg.hf_hub_id and dict(url=f'https://huggingface.co/{cfg.hf_hub_id}/resolve/main/model.safetensors',
                                        file=cfg.hf_hub_id.split('/')[-1] + '.safetensors')
     return BackboneSpec(partial(_timm_network, name), cfg.input_size[-1], cfg.mean, cfg.std, **published or {},
-                        classifier=tuple(f'{c}.' for c in classifier))
+                        classifier=tuple(c.split('.')[0] + '.' for c in classifier))
 
 def backbone_spec(
     name:str, # One of `BACKBONES`, or any timm model
@@ -186,7 +187,7 @@ def adapt_filters(
     added = weight.mean(1, keepdim=True).expand(-1, in_channels - kept.shape[1], -1, -1)
     return torch.cat([kept, added], 1) * (3/in_channels)
 
-# %% ../nbs/03_backbones.ipynb #7e3ecf03
+# %% ../nbs/03_backbones.ipynb #02021586
 def adapt_first_conv(
     net:nn.Module, # A network for 3 channels, changed in place
     in_channels:int, # C
@@ -195,30 +196,32 @@ def adapt_first_conv(
     if in_channels < 1: raise InputError(f'in_channels={in_channels}: an image has at least one channel')
     if in_channels == 3: return net
     first = [m for m in net.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3 and m.groups == 1]
-    if not first: raise InputError(f'{type(net).__name__} has no convolution that reads 3 channels, so it cannot be adapted to '
-                                   f'{in_channels}; use in_channels=3 or another backbone')
+    if not first: raise InputError(f'{type(net).__name__} has no convolution that reads 3 channels, so it cannot be adapted '
+                                   f'to {in_channels}; use in_channels=3 or another backbone')
     for conv in first:
         conv.weight, conv.in_channels = nn.Parameter(adapt_filters(conv.weight.detach(), in_channels)), in_channels
     return net
 
-# %% ../nbs/03_backbones.ipynb #0f68e7a2
+# %% ../nbs/03_backbones.ipynb #a32aeb1a
 def _why_unreadable(head, error):
-    if head.startswith(b'version https://git-lfs'): return 'is a Git LFS pointer, not the weights; fetch the file itself (git lfs pull)'
+    if head.startswith(b'version https://git-lfs'): return 'is a Git LFS pointer, not the weights; run git lfs pull'
     if head.lstrip().startswith(b'<'): return 'is a web page, not weights; download the file itself'
     if 'TorchScript' in error: return 'is a TorchScript archive; save torch.jit.load(path).state_dict() instead'
     found = re.search(r'GLOBAL ([\w.]+)', error)
-    if not found and head[:2] not in (b'\x80\x03', b'\x80\x04', b'\x80\x05'): return 'is damaged, incomplete or no weights file; fetch it again'
+    if not found and head[:2] not in (b'\x80\x03', b'\x80\x04', b'\x80\x05'):
+        return 'is damaged, incomplete or no weights file; fetch it again'
     return (f'holds pickled Python objects{f" ({found[1]})" if found else ""}, which could run code when loaded; '
             'where you trust it, save its tensors alone: torch.save(model.state_dict(), path)')
 
 def read_weights(
     path, # safetensors, or a PyTorch file with a state dict, also inside {'state_dict': …} or {'model': …}
 )->dict: # Tensors by name, on the CPU
-    "Read the tensors of a weights file, without unpickling objects. Raises `InputError`, saying what the file is, if it can't."
+    "Read the tensors of a weights file, never unpickling objects. Raises `InputError`, saying what the file is, if it can't."
     if not Path(path).is_file(): raise InputError(f'{path}: there is no such weights file; check the path')
     try:
         with open(path, 'rb') as f: head = f.read(64)
-        state = safetensors.torch.load_file(path) if head[8:9] == b'{' else torch.load(path, map_location='cpu', weights_only=True)
+        state = safetensors.torch.load_file(path) if head[8:9] == b'{' else \
+            torch.load(path, map_location='cpu', weights_only=True)
     except PermissionError as e: raise InputError(f'{path}: may not be read; change its permissions') from e
     except Exception as e: raise InputError(f'{path}: {_why_unreadable(head, str(e))}') from e
     if isinstance(state, dict):
@@ -227,7 +230,7 @@ def read_weights(
     if not state or not isinstance(state, dict): raise InputError(f'{path}: holds no tensors by name; save model.state_dict()')
     return state
 
-# %% ../nbs/03_backbones.ipynb #07144e0d
+# %% ../nbs/03_backbones.ipynb #a1c6255f
 _PREFIXES = ('module.', '_orig_mod.', 'backbone.', 'model.', 'net.')
 
 def _without_prefixes(state, wanted):
@@ -248,7 +251,7 @@ def _adapted(state, net, wanted, path):
     channels = next((m.in_channels for m in net.modules() if isinstance(m, nn.Conv2d)), None)
     for k in wanted.keys() & state.keys():
         got, want = state[k].shape, wanted[k].shape
-        if got == want or not (len(got) == len(want) == 4 and want[1] == channels and (got[0],got[2:]) == (want[0],want[2:])): continue
+        if got == want or want[1:2] != (channels,) or (got[:1], got[2:]) != (want[:1], want[2:]): continue
         if got[1] != 3: raise InputError(f'{path}: was made for {got[1]} channels, not {channels}; pass in_channels={got[1]}')
         state[k] = adapt_filters(state[k], channels)
     return state
@@ -258,7 +261,9 @@ def load_weights(
     path, # Weights file, see `read_weights`
     classifier:tuple=(), # Prefixes of tensors that may be left out
 )->nn.Module: # `net`
-    "Fill a network from a weights file, all of it or, raising `InputError`, nothing; RGB filters adapt to the network's channels."
+    """Fill a network from a weights file, adapting RGB filters to the network's channels.
+
+    Raises `InputError`, saying what doesn't fit, and then leaves the network as it was."""
     wanted = net.state_dict()
     state = _without_prefixes(read_weights(path), wanted)
     state = {k: v for k,v in state.items() if k in wanted or not k.startswith(tuple(classifier))}
@@ -269,13 +274,14 @@ def load_weights(
                 'of another shape': [k for k in present if wanted[k].shape != state[k].shape],
                 'with NaN or infinity': [k for k in present if not state[k].isfinite().all()]}
     if any(problems.values()):
-        what = '; '.join(f'{len(ks)} {kind} ({", ".join(ks[:2])}{", …" if len(ks) > 2 else ""})' for kind,ks in problems.items() if ks)
+        what = '; '.join(f'{len(ks)} {kind} ({", ".join(ks[:2])}{", …" if len(ks) > 2 else ""})'
+                         for kind,ks in problems.items() if ks)
         whose = f'; these are weights of {name}' if problems['missing'] and (name := _made_for(state)) else ''
         raise InputError(f'{path}: does not fit {type(net).__name__}, which has {len(wanted)} tensors: {what}{whose}')
     net.load_state_dict(state)
     return net
 
-# %% ../nbs/03_backbones.ipynb #a5a18689
+# %% ../nbs/03_backbones.ipynb #ee3905cf
 def download_weights(
     url:str, # Where the file is
     path, # Where to put it
@@ -291,33 +297,38 @@ def pretrained_file(
     name:str, # One of `BACKBONES`, or any timm model
     cache=None, # Folder of downloaded weights; default: torch hub's
 )->Path: # The file, in the cache
-    "Find the pretrained weights of a backbone in the cache, or download them. Raises `InputError`, saying what to put where, if it can't."
+    """Find the pretrained weights of a backbone in the cache, or download them.
+
+    Raises `InputError`, saying what to fetch and where to put it, if neither works."""
     spec, hub = backbone_spec(name), Path(torch.hub.get_dir())
-    if not spec.url: raise InputError(f'{name} has no pretrained weights; pass weights=None to train it from scratch, or a file')
+    if not spec.url: raise InputError(f'{name} has no pretrained weights; pass weights=None to train from scratch, or a file')
     folders = [Path(cache).expanduser()] if cache else [hub/'checkpoints', hub.parent/'checkpoints']
     for folder in folders:
         if (folder/spec.file).is_file(): return folder/spec.file
     path = folders[0]/spec.file
     try: return download_weights(spec.url, path, spec.sha256)
     except (OSError, RuntimeError, HTTPException, InputError) as e:
-        raise InputError(f'{name}: its pretrained weights are not in the cache, and downloading them failed ({e}). Fetch {spec.url} '
-                         f'and save it as {path}, or pass the file itself as weights; weights=None trains from scratch') from e
+        raise InputError(f'{name}: its pretrained weights are not in the cache, and downloading them failed ({e}). '
+                         f'Fetch {spec.url} and save it as {path}, or pass the file itself as weights; '
+                         'weights=None trains from scratch') from e
 
-# %% ../nbs/03_backbones.ipynb #ddd95cae
+# %% ../nbs/03_backbones.ipynb #04f196e4
 def create_backbone(
     name:str, # One of `BACKBONES`, or any timm model
     in_channels:int=3, # Channels of the images
     weights='pretrained', # 'pretrained' (from the cache, else downloaded), None (random), or a weights file
     cache=None, # Folder of downloaded weights; default: torch hub's
 )->nn.Module: # Maps `(B,in_channels,H,W)` to `(B,D)` of length 1; D is its `embedding_size`
-    "Make the network that maps images to embeddings, in training mode. Raises `InputError` for a name or a file that can't be used."
+    """Make the network that maps images to embeddings, in training mode.
+
+    Raises `InputError` for a name or a file that can't be used, and for weights that can't be had."""
     spec = backbone_spec(name)
     if isinstance(weights, str) and weights == 'pretrained': weights = pretrained_file(name, cache)
     net = adapt_first_conv(spec.build(), in_channels)
     if weights is not None: load_weights(net, weights, spec.classifier)
     return net if name in BACKBONES else TimmBackbone(net)
 
-# %% ../nbs/03_backbones.ipynb #de52909a
+# %% ../nbs/03_backbones.ipynb #bd5871c5
 def check_size(
     name:str, # One of `BACKBONES`, or any timm model
     size:int, # Side of the square images, pixels
@@ -327,4 +338,5 @@ def check_size(
         net = create_backbone(name, weights=None).eval()
         try: net(torch.zeros(1, 3, size, size))
         except (AssertionError, RuntimeError) as e:
-            raise InputError(f'{name} cannot take images of {size}×{size} pixels ({e}); its native size is {native_input(name)["size"]}') from e
+            raise InputError(f'{name} cannot take images of {size}×{size} pixels ({e}); '
+                             f'its native size is {native_input(name)["size"]}') from e

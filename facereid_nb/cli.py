@@ -8,8 +8,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'Batch', 'DEMO_FACES', 'DEMO_RECIPE', 'Method', 'Select', 'NoFace', 'align',
            'train', 'build_gallery', 'predict', 'demo', 'main']
 
-# %% ../nbs/09_cli.ipynb #1c9cab97
-import sys, time, warnings
+# %% ../nbs/09_cli.ipynb #885bd563
+import os, sys, time, warnings
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -126,9 +126,9 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #f99244ee
+# %% ../nbs/09_cli.ipynb #cb033011
 DEMO_FACES = dict(n_people=36, n_train=12, n_test=4, n_strangers=24)
-DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2)
+DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=20, lr_backbone=5e-3, lr_head=1e-2)
 
 def _step(text):
     typer.secho(f'\n{text}', bold=True, err=True)
@@ -141,7 +141,6 @@ def demo(
     "Draw sample faces, learn them, name the known, refuse the strangers: about three minutes on two cores."
     import pandas as pd
     from facereid_nb.align import Alignment, align_faces
-    from facereid_nb.backbones import native_input
     from facereid_nb.data import make_faces, read_items
     from facereid_nb.evaluate import best_threshold, heldout_split, open_set_summary
     from facereid_nb.gallery import Gallery
@@ -192,7 +191,7 @@ def _report(summary, threshold, out, files, seconds):
     console.print(f'\nWritten to {out} in {seconds:.0f} s:')
     for f in files: console.print(f'  {f}', soft_wrap=True)
 
-# %% ../nbs/09_cli.ipynb #4ecf7ff3
+# %% ../nbs/09_cli.ipynb #10e04c9d
 def _note(message, category, *args):
     if category is UserWarning: typer.echo(f'note: {message}', err=True)
 
@@ -200,6 +199,7 @@ def main(
     args:list|None=None, # Words after `byteface`; default: those of the command line
 ):
     "Run `byteface`; always leaves by `SystemExit`, whose code is 0, 1 (unusable input), 2 (unknown words) or 130 (stopped)."
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     warnings.showwarning = _note
     try: app(args)
     except Exception as e:

@@ -543,7 +543,7 @@ def _hair(ph):
         a, b = outer[int(u*(len(outer)-1))], inner[int(u*(len(inner)-1))]
         ph.stroke([a*.97, (a+b)/2-(0,.03), b], _shade(colour, (1.22,.8)[i%2]), .02, 0)
 
-# %% ../nbs/00_data.ipynb #aea85ee7
+# %% ../nbs/00_data.ipynb #de1c7e66
 def _headwear(ph):
     l, w, colour = ph.look, ph.look.width, _CLOTH[ph.look.accent]
     if l.headwear == 'headband':
@@ -561,11 +561,13 @@ def _headwear(ph):
         inner = ph.turn(_mirrored([(0,-.62),(.55,-.5),(.83*w,-.05),(.82*w,.5),(.5,l.chin-.22),(0,l.chin-.04)]))
         ph.fill(np.concatenate([outer, outer[:1], inner[:1], inner[::-1]]), colour, 0)
         for s in (-1,1):
-            for x in (.6,.95): ph.stroke(_curve([(s*x,l.chin-.35*x+.2),(s*x*.5,l.chin+.3),(0,l.chin+.3+.3*x)], closed=False), _shade(colour,.75), .03, 0)
+            for x in (.6,.95):
+                fold = _curve([(s*x,l.chin-.35*x+.2),(s*x*.5,l.chin+.3),(0,l.chin+.3+.3*x)], closed=False)
+                ph.stroke(fold, _shade(colour,.75), .03, 0)
 
 _LAYERS = (_hair_behind, _body, _ears, _head, _marks, _beard, _nose, _mouth, _eyes, _brows, _hair, _headwear, _glasses)
 
-# %% ../nbs/00_data.ipynb #8ca3245a
+# %% ../nbs/00_data.ipynb #8449bff3
 _GRID = np.linspace(-2.6, 2.6, 90)
 
 def _spots(ph, spots):
@@ -602,20 +604,21 @@ def _light(ph, subject):
     w, h = map(int, ph.size)
     step = _GRID[1]-_GRID[0]
     to_grid = np.column_stack([ph.roll.T/ph.scale, -ph.roll.T@ph.centre/ph.scale - _GRID[0]])/step
-    warp = lambda c: Image.fromarray(c).transform((w,h), Image.Transform.AFFINE, to_grid.ravel().tolist(), Image.Resampling.BILINEAR)
+    warp = lambda c: Image.fromarray(c).transform((w,h), Image.Transform.AFFINE, to_grid.ravel().tolist(),
+                                                  Image.Resampling.BILINEAR)
     head = np.stack([np.asarray(warp(c)) for c in _shading(ph).astype(np.float32)], -1)*subject[...,None]
     angle, slope = ph.rng.uniform(0, 2*np.pi), ph.rng.uniform(0, .45)
     ramp = slope*(np.cos(angle)*np.linspace(-.5,.5,w) + np.sin(angle)*np.linspace(-.5,.5,h)[:,None])
     tint = ph.rng.uniform(-.28,.12) + ph.rng.normal(0,.035,3)
     return head + ramp.astype(np.float32)[...,None] + tint.astype(np.float32)
 
-# %% ../nbs/00_data.ipynb #aad80808
+# %% ../nbs/00_data.ipynb #b30018d7
 def draw_face(
     look, # Whom to draw: a `Look`
     seed=0, # Which photo of them: an int or a sequence of ints; same seed, same photo
     size=200, # Width and height in pixels, or (width, height)
-)->tuple[Image.Image,np.ndarray]: # The photo, and the landmarks (5,2): eyes, tip of the nose, corners of the mouth; left to right
-    "Draw one photo of a person who doesn't exist, for demos and tests, with the true landmarks in pixels."
+)->tuple[Image.Image,np.ndarray]: # The photo, and the true landmarks (5,2) in pixels
+    "Draw a photo of a person who doesn't exist, for demos and tests; landmarks: left eye, right, nose, mouth's left corner, right."
     ph = _Photo(look, np.random.default_rng(seed), (size,size) if isinstance(size, int) else size)
     rng, behind = ph.rng, np.asarray(ph.image.reduce(ph.k))
     for layer in _LAYERS: layer(ph)
@@ -625,17 +628,18 @@ def draw_face(
     im = Image.fromarray(np.clip(a*np.exp(light) + noise, 0, 255).astype(np.uint8))
     blur = rng.uniform(-.6,1)
     if blur > .25: im = im.filter(ImageFilter.GaussianBlur(blur))
-    landmarks = [ph.place([(-look.eye_gap,0),(look.eye_gap,0)]), ph.place([(0,look.nose_length-.03)], 1.), ph.place(_mouth_corners(ph))]
-    return im, np.concatenate(landmarks)
+    eyes, nose = ph.place([(-look.eye_gap,0),(look.eye_gap,0)]), ph.place([(0,look.nose_length-.03)], 1.)
+    return im, np.concatenate([eyes, nose, ph.place(_mouth_corners(ph))])
 
-# %% ../nbs/00_data.ipynb #efa8c1f9
+# %% ../nbs/00_data.ipynb #e8689819
 UNKNOWN = "doesn't_exist"
 
 def _claim(folder, settings):
     "Make `folder` ours with a note of the settings, unless it holds anything else."
     note, text = folder/'make_faces.json', json.dumps(settings)
     if note.is_file() and note.read_text() == text: return
-    if note.is_file(): raise InputError(f'{folder}: holds faces drawn with other settings; name another folder, or remove it first')
+    if note.is_file():
+        raise InputError(f'{folder}: holds faces drawn with other settings; name another folder, or remove it first')
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f'{folder}: is not an empty folder, and nothing in it is overwritten; name a new one')
     with atomic_write(note) as tmp: tmp.write_text(text)
@@ -655,7 +659,8 @@ def make_faces(
     if min(n_people, n_train) < 1 or min(n_test, n_strangers, seed) < 0 or size < 64:
         raise InputError('make_faces: needs n_people and n_train of at least 1, size of at least 64, and nothing below 0')
     folder = Path(folder)
-    _claim(folder, dict(version=1, n_people=n_people, n_train=n_train, n_test=n_test, n_strangers=n_strangers, size=size, seed=seed))
+    _claim(folder, dict(version=1, n_people=n_people, n_train=n_train, n_test=n_test, n_strangers=n_strangers,
+                        size=size, seed=seed))
     train = [(f'person_{i}', f'train/person_{i}/{k}.jpg', (i,k)) for i in range(n_people) for k in range(n_train)]
     asked = [(i,k) for i in range(n_people+n_strangers) for k in range(n_train, n_train+n_test)]
     asked = [asked[i] for i in np.random.default_rng(seed).permutation(len(asked))]
@@ -668,7 +673,9 @@ def make_faces(
     for path,(i,k) in tqdm(todo, desc='drawing faces', disable=not todo):
         im, _ = draw_face(looks[i], (seed,i,k), shapes[(i+k)%3])
         with atomic_write(path) as tmp: im.save(tmp, quality=70+(7*i+11*k)%26)
-    tables = dict(trainset=[(gt,p) for gt,p,_ in train], eval_set=[('',p) for _,p,_ in test], labels=[(gt,p) for gt,p,_ in test])
+    tables = dict(trainset=[(gt,p) for gt,p,_ in train], eval_set=[('',p) for _,p,_ in test],
+                  labels=[(gt,p) for gt,p,_ in test])
     for name,rows in tables.items():
-        with atomic_write(folder/f'{name}.csv') as tmp: pd.DataFrame(rows, columns=['gt','image_path']).to_csv(tmp, index=False)
+        with atomic_write(folder/f'{name}.csv') as tmp:
+            pd.DataFrame(rows, columns=['gt','image_path']).to_csv(tmp, index=False)
     return folder

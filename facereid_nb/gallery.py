@@ -7,23 +7,23 @@ Docs: https://facereid-nb.github.io/facereid_nb/gallery.html.md"""
 # %% auto #0
 __all__ = ['embed', 'Gallery']
 
-# %% ../nbs/06_gallery.ipynb #0b6265e0
-import json, os, warnings
+# %% ../nbs/06_gallery.ipynb #ecd3613b
+import json, warnings
 from pathlib import Path
 import pandas as pd, torch, torch.nn.functional as F
 from torch import Tensor
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-# %% ../nbs/06_gallery.ipynb #991adeeb
+# %% ../nbs/06_gallery.ipynb #e3b7e349
 from . import __version__
 from .data import ImageError, InputError, NO_CROP, atomic_write
-from .train import FaceModel, crops_alignment
+from .train import FaceModel, crops_alignment, loader_processes
 
-# %% ../nbs/06_gallery.ipynb #980dd2cf
+# %% ../nbs/06_gallery.ipynb #e71722e9
 class _Photos(torch.utils.data.Dataset):
     "Resized images as uint8 tensors `(3,size,size)` with the reason why one can't be read, or None."
     def __init__(self, images, model): self.images, self.model = images, model
@@ -42,11 +42,11 @@ def embed(
     images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
     mirror:bool=False, # Add the embedding of the mirror image
     batch_size:int=64,
-    num_workers:int|None=None, # Processes that load photos; default: one per core, at most 8, where there are many photos
+    num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
 )->Tensor: # `(N,D)` on the CPU, of length 1; NaN where the image can't be read
     "L2-normalised embeddings of images, with the model's own preprocessing and no augmentation."
     images = list(images)
-    if num_workers is None: num_workers = min(8, os.cpu_count() or 1) if len(images) > 4*batch_size else 0
+    if num_workers is None: num_workers = loader_processes()
     loader = DataLoader(_Photos(images, model), batch_size, num_workers=num_workers, collate_fn=_collate)
     was_training, found, bad = model.training, [], []
     model.eval()
@@ -159,7 +159,7 @@ def search(self:Gallery,
     if not len(self): raise InputError('the gallery is empty; enrol somebody first')
     return (embeddings @ self.templates.T).topk(min(k, len(self)), dim=1)
 
-# %% ../nbs/06_gallery.ipynb #87fd4bcd
+# %% ../nbs/06_gallery.ipynb #6f010836
 _FORMAT = 'facereid_nb gallery'
 
 @patch
@@ -168,7 +168,8 @@ def save(self:Gallery,
 )->Path: # The same path
     "Write the gallery as one safetensors file, whole or not at all."
     metadata = dict(format=_FORMAT, version=__version__, model_id=self.model_id, mirror=json.dumps(self.mirror), names=json.dumps(self.names))
-    with atomic_write(path) as tmp: save_file(dict(means=self.means.contiguous(), counts=self.counts.contiguous()), tmp, metadata)
+    tensors = dict(means=self.means.contiguous(), counts=self.counts.contiguous())
+    with atomic_write(path) as tmp: tmp.write_bytes(save(tensors, metadata))
     return Path(path)
 
 @patch(cls_method=True)

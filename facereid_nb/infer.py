@@ -7,18 +7,17 @@ Docs: https://facereid-nb.github.io/facereid_nb/infer.html.md"""
 # %% auto #0
 __all__ = ['Match', 'Recognizer', 'write_predictions', 'write_submission', 'show_predictions']
 
-# %% ../nbs/08_infer.ipynb #936f1464
+# %% ../nbs/08_infer.ipynb #ce769699
 import os, warnings
 from collections import Counter
 from dataclasses import dataclass
 import numpy as np, pandas as pd, matplotlib.pyplot as plt, torch
 from PIL import Image
-from torch import Tensor
 from tqdm.auto import tqdm
 from fastcore.basics import chunked, patch
 
-# %% ../nbs/08_infer.ipynb #0584006b
-from .align import Alignment, Crop, align_images, face_detector
+# %% ../nbs/08_infer.ipynb #afa5f4a4
+from .align import Crop, align_images, face_detector
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image, show_images
 from .gallery import Gallery, embed
 from .train import FaceModel, crops_alignment, load_model

@@ -66,7 +66,8 @@ def notebooks():
     print(f'Running the notebooks, {faces}', flush=True)
     workers = str(min(2, os.cpu_count() or 1))
     done = subprocess.run([command('nbdev-test'), '--n-workers', workers, '--do-print', '--timing'], cwd=top, env=env)
-    return done.returncode and 'See above. Run one alone with `.venv/bin/nbdev-test nbs/NAME.ipynb`.'
+    return done.returncode and (f'nbdev-test ended with status {done.returncode}: see above. '
+                                'Run one notebook alone with `.venv/bin/nbdev-test nbs/NAME.ipynb`.')
 
 
 def main():
