@@ -16,7 +16,7 @@ from facereid_nb.backbones import native_input
 from facereid_nb.data import open_image, read_items
 from facereid_nb.evaluate import best_threshold, heldout_split, open_set_summary
 from facereid_nb.gallery import Gallery, embed
-from facereid_nb.infer import Recognizer, write_predictions, write_submission
+from facereid_nb.infer import write_predictions, write_submission
 from facereid_nb.train import ARCFACE, FaceModel, face_learner
 
 ALIGNMENT = Alignment(method='similarity', size=112, select='central')
@@ -26,10 +26,21 @@ def align(data, out):
     test = align_faces(read_items(data/'eval_set.csv', data/'test'), out/'crops'/'test', ALIGNMENT)
     return train, test
 
-def right_face_rate(crops, data, model):
+def enrol(model, items, embeddings):
+    "A gallery from embeddings that are there already, as `Gallery.build` would make it."
+    gallery = Gallery(model.id, mirror=True)
+    for name, rows in items.groupby('gt').indices.items(): gallery.add(name, embeddings[rows], model.id)
+    return gallery
+
+def answer(gallery, items, embeddings, threshold=0.):
+    cosines, people = gallery.search(embeddings, gallery.model_id)
+    best = np.array(gallery.names)[people[:, 0]]
+    pred = np.where(cosines[:, 0] >= threshold, best, ARCFACE.unknown)
+    return pd.DataFrame(dict(image_path=items.image_path, pred=pred, similarity=cosines[:, 0], best=best))
+
+def right_face_rate(crops, data, model, embeddings):
     "Of the training photos with several faces: in how many is the chosen face the one most like its person's other photos?"
-    detector, gallery = face_detector(ALIGNMENT), Gallery.build(model, crops, mirror=True)
-    embeddings = embed(model, crops.path, mirror=True)
+    detector, gallery = face_detector(ALIGNMENT), enrol(model, crops, embeddings)
     several = np.flatnonzero(crops.n_faces > 1)
     right = 0
     for i in several:
@@ -41,14 +52,15 @@ def right_face_rate(crops, data, model):
         right += int((embed(model, candidates, mirror=True) @ others).argmax()) == row.face_index
     return right/len(several), len(several)
 
-def identify(model, enrolled, probes, train, test, labels, out, name):
+def identify(model, split, train, test, embeddings, labels, out, name):
     "Threshold from held-out people, gallery of everybody, answers for `test`; a row for each threshold."
-    trial = Recognizer(model, Gallery.build(model, enrolled, mirror=True))
-    threshold = best_threshold(trial.predict(probes), probes)
-    gallery = Gallery.build(model, train, mirror=True)
+    position = pd.Series(range(len(train)), train.image_path)
+    enrolled, probes = [(items, embeddings['train'][position[items.image_path].to_numpy()]) for items in split]
+    threshold = best_threshold(answer(enrol(model, *enrolled), *probes), probes[0])
+    gallery = enrol(model, train, embeddings['train'])
     rows = []
     for kind, value in (('held out', threshold), ('fixed', 0.80)):
-        answers = Recognizer(model, gallery, value).predict(test)
+        answers = answer(gallery, test, embeddings['test'], value)
         stem = f'{name}_{kind.replace(" ", "_")}'
         write_predictions(answers, out/f'{stem}_predictions.csv')
         write_submission(answers, out/f'{stem}_submission.csv')
@@ -71,14 +83,19 @@ def main():
 
     labels = pd.read_csv(args.data/'public_labels.csv')
     recipe = replace(ARCFACE, backbone='mobilefacenet', weights=str(args.weights), align=ALIGNMENT, epochs=args.epochs, **native_input('mobilefacenet'))
-    enrolled, probes = heldout_split(train)
+    split = heldout_split(train)
+    def embeddings(model): return {name: embed(model, crops.path, mirror=True) for name, crops in (('train', train), ('test', test))}
+
     pretrained = FaceModel(recipe)
-    right, several = right_face_rate(train, args.data, pretrained)
+    found = embeddings(pretrained)
+    right, several = right_face_rate(train, args.data, pretrained, found['train'])
     print(f'the right face taken in {right:.2%} of {several} training photos with several ({time.time() - started:.0f} s)', flush=True)
-    rows = identify(pretrained, enrolled, probes, train, test, labels, args.out, 'no training')
-    learn = face_learner(enrolled, recipe)
+    rows = identify(pretrained, split, train, test, found, labels, args.out, 'no_training')
+    print(pd.DataFrame(rows).round(4).to_string(index=False), flush=True)
+
+    learn = face_learner(split[0], recipe)
     learn.fit_recipe(args.out/'fine_tuned.safetensors', resume=True)
-    rows += identify(learn.model, enrolled, probes, train, test, labels, args.out, f'ArcFace, {args.epochs} epochs')
+    rows += identify(learn.model, split, train, test, embeddings(learn.model), labels, args.out, f'arcface_{args.epochs}_epochs')
     table = pd.DataFrame(rows).round(4)
     table.to_csv(args.out/'results.csv', index=False)
     print(table.to_string(index=False), f'\n{time.time() - started:.0f} s in all')

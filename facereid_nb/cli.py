@@ -126,9 +126,9 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #cb033011
-DEMO_FACES = dict(n_people=36, n_train=12, n_test=4, n_strangers=24)
-DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=20, lr_backbone=5e-3, lr_head=1e-2)
+# %% ../nbs/09_cli.ipynb #5018cb52
+DEMO_FACES = dict(n_people=100, n_train=7, n_test=2, n_strangers=40)
+DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2, crop=0.9, rotate=8.)
 
 def _step(text):
     typer.secho(f'\n{text}', bold=True, err=True)
@@ -162,9 +162,9 @@ def demo(
     learn.fit_recipe(out/'models/best_model.safetensors')
 
     _step('4  Choosing the threshold on people held out, then enrolling everybody')
-    trial = Recognizer(learn.model, Gallery.build(learn.model, enrolled))
-    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown)
-    gallery = Gallery.build(learn.model, crops)
+    trial = Recognizer(learn.model, Gallery.build(learn.model, enrolled, mirror=True))
+    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown, fpir=0.05)
+    gallery = Gallery.build(learn.model, crops, mirror=True)
     gallery.save(out/'models/gallery.safetensors')
 
     _step('5  Naming the test faces')
@@ -177,7 +177,7 @@ def demo(
     _report(open_set_summary(answers, labels, ARCFACE.unknown), threshold, out, [*run_files(out/'models/best_model.safetensors').values(),
             out/'models/gallery.safetensors', out/'predictions.csv', out/'submission.csv', out/'predictions.png'], time.time() - started)
 
-# %% ../nbs/09_cli.ipynb #27c9f4e7
+# %% ../nbs/09_cli.ipynb #ed72ffcd
 def _report(summary, threshold, out, files, seconds):
     from rich.console import Console
     from rich.table import Table
@@ -185,7 +185,7 @@ def _report(summary, threshold, out, files, seconds):
     for column in ('', 'photos', 'right'): table.add_column(column, justify='left' if not column else 'right')
     table.add_row('known people named', f'{summary.mated:.0f}', f'{summary.DIR:.1%}')
     table.add_row('strangers refused', f'{summary["non-mated"]:.0f}', f'{1 - summary.FPIR:.1%}')
-    console = Console()
+    console = Console(force_jupyter=False)
     console.print(table)
     console.print('These faces are drawn: the figures say that everything works, and nothing about real photos.')
     console.print(f'\nWritten to {out} in {seconds:.0f} s:')

@@ -54,13 +54,14 @@ def heldout_split(
     searched = items.assign(gt=items['gt'].where(~is_stranger, unknown))[probe]
     return items[~probe].reset_index(drop=True), searched.reset_index(drop=True)
 
-# %% ../nbs/07_evaluate.ipynb #9f30191f
+# %% ../nbs/07_evaluate.ipynb #ab292293
 def best_threshold(
     predictions:pd.DataFrame, # `image_path`, `similarity`, `best`; `pred` isn't looked at
     labels:pd.DataFrame, # `image_path`, `gt`
     unknown:str="doesn't_exist", # How the labels call a stranger
+    fpir:float|None=None, # Largest rate of false positive identifications, 0 to 1; None: weigh both errors the same
 )->float: # A cosine: faces at or above it are named
-    "The threshold with the largest mean of DIR and 1 − FPIR; raises `InputError` without mated and non-mated searches."
+    "A threshold from a trial with known and unknown faces; raises `InputError` without mated and non-mated searches."
     both = with_truth(predictions, labels)
     is_mated = (both['gt'] != unknown).to_numpy()
     if is_mated.all() or not is_mated.any(): raise InputError('a threshold needs searches of both kinds, people who are enrolled and strangers')
@@ -69,8 +70,9 @@ def best_threshold(
     strangers = np.sort(scores[~is_mated])
     edges = np.concatenate([[-1.1], np.unique(np.concatenate([hits, strangers])), [1.1]])
     thresholds = (edges[:-1] + edges[1:])/2
-    dir_ = (len(hits) - np.searchsorted(hits, thresholds)) / is_mated.sum()
     refused = np.searchsorted(strangers, thresholds) / len(strangers)
-    gain = (dir_ + refused).round(12)
+    if fpir is not None: return float(thresholds[np.argmax(refused >= 1 - fpir - 1e-12)])
+    named = (len(hits) - np.searchsorted(hits, thresholds)) / is_mated.sum()
+    gain = (named + refused).round(12)
     best = gain == gain.max()
     return float(thresholds[best][np.argmax(np.diff(edges)[best])])

@@ -156,13 +156,13 @@ def write_submission(
     with atomic_write(path) as tmp: table.to_csv(tmp, index=False)
     return path
 
-# %% ../nbs/08_infer.ipynb #ad10ab60
+# %% ../nbs/08_infer.ipynb #fa6f4a93
 def show_predictions(
     predictions:pd.DataFrame, # `image_path`, `pred`, `similarity`
     items:pd.DataFrame, # The photos: `image_path`, `path`
     labels:pd.DataFrame|None=None, # The truth, if known: `image_path`, `gt`; wrong answers are marked
     unknown:str="doesn't_exist", # How a stranger is called
-    n:int=24, # How many photos at most; known and refused ones in turn
+    n:int=24, # How many photos at most; named and refused ones in turn
     ncols:int=8,
 )->plt.Figure:
     "Photos with the names given in green and the refused ones in grey; wrong answers, where the truth is known, in red."
