@@ -126,7 +126,7 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #5018cb52
+# %% ../nbs/09_cli.ipynb #fc823bef
 DEMO_FACES = dict(n_people=100, n_train=7, n_test=2, n_strangers=40)
 DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2, crop=0.9, rotate=8.)
 
@@ -138,7 +138,7 @@ def demo(
     out:Annotated[Path, typer.Option(help='Folder for everything that the demo makes.')]=Path('demo'),
     seed:Annotated[int, typer.Option(help='Another seed draws other people.')]=0,
 ):
-    "Draw sample faces, learn them, name the known, refuse the strangers: about three minutes on two cores."
+    "Draw sample faces, learn them, name the known, refuse the strangers: two or three minutes on two cores."
     import pandas as pd
     from facereid_nb.align import Alignment, align_faces
     from facereid_nb.data import make_faces, read_items
@@ -191,7 +191,7 @@ def _report(summary, threshold, out, files, seconds):
     console.print(f'\nWritten to {out} in {seconds:.0f} s:')
     for f in files: console.print(f'  {f}', soft_wrap=True)
 
-# %% ../nbs/09_cli.ipynb #10e04c9d
+# %% ../nbs/09_cli.ipynb #283c5871
 def _note(message, category, *args):
     if category is UserWarning: typer.echo(f'note: {message}', err=True)
 
@@ -201,7 +201,7 @@ def main(
     "Run `byteface`; always leaves by `SystemExit`, whose code is 0, 1 (unusable input), 2 (unknown words) or 130 (stopped)."
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     warnings.showwarning = _note
-    try: app(args)
+    try: app(args, prog_name='byteface')
     except Exception as e:
         from facereid_nb.data import InputError
         if not isinstance(e, (InputError, OSError)): raise

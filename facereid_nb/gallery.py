@@ -23,7 +23,7 @@ from . import __version__
 from .data import ImageError, InputError, NO_CROP, atomic_write
 from .train import FaceModel, crops_alignment, loader_processes
 
-# %% ../nbs/06_gallery.ipynb #e71722e9
+# %% ../nbs/06_gallery.ipynb #a8adfc23
 class _Photos(torch.utils.data.Dataset):
     "Resized images as uint8 tensors `(3,size,size)` with the reason why one can't be read, or None."
     def __init__(self, images, model): self.images, self.model = images, model
@@ -38,10 +38,10 @@ def _collate(samples):
 
 @torch.inference_mode()
 def embed(
-    model:FaceModel,
+    model:FaceModel, # Whose embeddings
     images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
     mirror:bool=False, # Add the embedding of the mirror image
-    batch_size:int=64,
+    batch_size:int=64, # Images per batch
     num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
 )->Tensor: # `(N,D)` on the CPU, of length 1; NaN where the image can't be read
     "L2-normalised embeddings of images, with the model's own preprocessing and no augmentation."
@@ -121,15 +121,15 @@ def remove(self:Gallery,
     self.names.remove(name)
     self.means, self.counts = self.means[keep], self.counts[keep]
 
-# %% ../nbs/06_gallery.ipynb #f6c0fbc0
+# %% ../nbs/06_gallery.ipynb #be29981b
 @patch(cls_method=True)
 def build(cls:Gallery,
-    model:FaceModel,
+    model:FaceModel, # Whose embeddings
     items:pd.DataFrame, # `gt` and `path`; photos without a crop are skipped
     mirror:bool=False, # Add the embeddings of mirror images, here and in every search
-    batch_size:int=64,
+    batch_size:int=64, # Images per batch
     num_workers:int|None=None, # Processes that load photos; default: see `embed`
-)->Gallery:
+)->Gallery: # A new gallery
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     nameless = items['gt'].isna().to_numpy()
     if nameless.any(): raise InputError(f'row {nameless.argmax()+1}: no name in the column gt; a gallery needs one for every photo')
@@ -159,7 +159,7 @@ def search(self:Gallery,
     if not len(self): raise InputError('the gallery is empty; enrol somebody first')
     return (embeddings @ self.templates.T).topk(min(k, len(self)), dim=1)
 
-# %% ../nbs/06_gallery.ipynb #6f010836
+# %% ../nbs/06_gallery.ipynb #91089a3b
 _FORMAT = 'facereid_nb gallery'
 
 @patch
@@ -175,7 +175,7 @@ def save(self:Gallery,
 @patch(cls_method=True)
 def load(cls:Gallery,
     path, # What `save` wrote
-)->Gallery:
+)->Gallery: # As it was saved
     "Read a gallery; raises `InputError` for a file that is missing, damaged or of another kind."
     if not Path(path).is_file(): raise InputError(f'{path}: there is no such gallery; make one with byteface build-gallery, or check the path')
     try:

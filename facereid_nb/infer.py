@@ -108,7 +108,7 @@ def _embed(self:Recognizer, images):
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.mirror)
     return embeddings
 
-# %% ../nbs/08_infer.ipynb #c811267c
+# %% ../nbs/08_infer.ipynb #ddb154c4
 @patch
 def _has_crops(self:Recognizer, items):
     "Whether `items` are crops for this model (and not photos); raises `InputError` for crops that don't fit."
@@ -121,7 +121,7 @@ def _has_crops(self:Recognizer, items):
 @patch
 def predict(self:Recognizer,
     items:pd.DataFrame, # Photos or crops: `image_path`, `path`
-    batch_size:int=64,
+    batch_size:int=64, # Images per batch
 )->pd.DataFrame: # `image_path`, `pred`, `similarity`, `best`: one row for each row of `items`, in the same order
     "Answer a whole table; warns how many photos had no face or could not be read. Raises `InputError` for crops of another alignment."
     aligned = self._has_crops(items)
@@ -156,7 +156,7 @@ def write_submission(
     with atomic_write(path) as tmp: table.to_csv(tmp, index=False)
     return path
 
-# %% ../nbs/08_infer.ipynb #fa6f4a93
+# %% ../nbs/08_infer.ipynb #0f79c5ca
 def show_predictions(
     predictions:pd.DataFrame, # `image_path`, `pred`, `similarity`
     items:pd.DataFrame, # The photos: `image_path`, `path`
@@ -164,7 +164,7 @@ def show_predictions(
     unknown:str="doesn't_exist", # How a stranger is called
     n:int=24, # How many photos at most; named and refused ones in turn
     ncols:int=8,
-)->plt.Figure:
+)->plt.Figure: # Closed, so that a notebook shows it once
     "Photos with the names given in green and the refused ones in grey; wrong answers, where the truth is known, in red."
     table = predictions.merge(items[['image_path', 'path']], on='image_path')
     if labels is not None: table = table.merge(labels[['image_path', 'gt']], on='image_path')

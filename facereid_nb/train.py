@@ -46,11 +46,11 @@ from .backbones import create_backbone
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
 from .heads import ArcFaceLoss, CosineHead
 
-# %% ../nbs/05_train.ipynb #3ed47df3
+# %% ../nbs/05_train.ipynb #bc3e6eca
 @dataclass(frozen=True)
 class Recipe:
     "All that makes a training run reproducible, and all that inference must know of it."
-    name:str = 'arcface'
+    name:str = 'arcface' # What `byteface train --recipe` calls it
     backbone:str = 'inception_resnet_v1' # Any name that `create_backbone` knows
     weights:str|None = 'pretrained' # What the backbone starts from: 'pretrained', a file, or None for random weights
     size:int = 160 # Height and width of the input, in pixels
@@ -64,12 +64,12 @@ class Recipe:
     hue:float = 0.1 # Augmentation: largest shift of hue, as a part of the colour circle
     scale:float = 30. # ArcFace's s
     margin:float = 0.5 # ArcFace's m, in radians
-    epochs:int = 20
-    batch_size:int = 32
+    epochs:int = 20 # Passes over the training photos
+    batch_size:int = 32 # Photos per step
     lr_backbone:float = 5e-5 # Learning rate of the backbone at the start
     lr_head:float = 1e-3 # Learning rate of the class weights at the start
     lr_min:float = 1e-6 # Where the cosine annealing of both ends
-    weight_decay:float = 1e-4
+    weight_decay:float = 1e-4 # Of AdamW
     valid_pct:float = 0.1 # Part of the photos that validates
     seed:int = 0 # Of the split, the first weights, the order of photos and the augmentations
     threshold:float = 0.8 # Smallest cosine at which a face is named
@@ -97,17 +97,17 @@ class Recipe:
 ARCFACE = Recipe()
 RECIPES = {r.name: r for r in (ARCFACE,)}
 
-# %% ../nbs/05_train.ipynb #0c958ce8
+# %% ../nbs/05_train.ipynb #851747e6
 def _open(path): return PILImage.create(open_image(path) if isinstance(path, (str, os.PathLike)) else path)
 
 def item_tfms(
-    recipe:Recipe,
+    recipe:Recipe, # Whose settings to follow
 )->list: # fastai transforms of one image
     "What happens to one image: squeezed to `(size, size)` pixels with antialiasing."
     return [Resize(recipe.size, method=ResizeMethod.Squish)]
 
 def batch_tfms(
-    recipe:Recipe,
+    recipe:Recipe, # Whose settings to follow
 )->list: # fastai transforms of a batch
     "What happens to a batch `(B,3,H,W)`, on the batch's device: bytes to [0, 1], then normalisation."
     return [IntToFloatTensor(), Normalize.from_stats(recipe.mean, recipe.std, cuda=False)]
@@ -130,7 +130,7 @@ class _Geometry(AffineCoordTfm):
     "Affine augmentations as one resampling, in training only: fastai's own resamples validation images too, with the identity."
     def __call__(self, b, split_idx=None, **kwargs): return b if split_idx else super().__call__(b, split_idx=split_idx, **kwargs)
 
-# %% ../nbs/05_train.ipynb #22da1d7f
+# %% ../nbs/05_train.ipynb #8d1446e0
 _RGB_TO_YIQ = torch.tensor([[.299, .587, .114], [.5959, -.2746, -.3213], [.2115, -.5227, .3112]])
 
 def jitter_colours(
@@ -165,7 +165,7 @@ class ColourJitter(Transform):
         return jitter_colours(x, *factors, _uniform(x, -self.hue, self.hue))
 
 def augmentations(
-    recipe:Recipe,
+    recipe:Recipe, # Whose settings to follow
 )->list: # fastai transforms of a batch, applied in training only
     "The recipe's random crops, rotations, mirror images and changes of colour, each image drawn for itself."
     return [_Geometry(aff_fs=[partial(crop_mat, min_area=recipe.crop), partial(rotate_mat, max_deg=recipe.rotate, p=1), partial(flip_mat, p=recipe.flip)]),
@@ -206,14 +206,14 @@ def valid_split(
         picked += list(rng.choice(rows, n, replace=False))
     return np.sort(np.array(picked, dtype=int))
 
-# %% ../nbs/05_train.ipynb #774dc808
+# %% ../nbs/05_train.ipynb #db48ba2e
 def loader_processes()->int:
     "How many processes load photos by default: one per core, at most 8, beside a GPU; none without one."
     return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
 
 def face_dataloaders(
     items:pd.DataFrame, # `gt` and `path`, every row usable: see `training_items`
-    recipe:Recipe=ARCFACE,
+    recipe:Recipe=ARCFACE, # Whose settings to follow
     num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
 )->DataLoaders: # Batches of `(B,3,size,size)` images and `(B,)` labels
     "fastai `DataLoaders` with the recipe's split, preprocessing and augmentations."
@@ -223,11 +223,11 @@ def face_dataloaders(
     if num_workers is None: num_workers = loader_processes()
     return block.dataloaders(items, bs=min(recipe.batch_size, len(items) - len(valid)), num_workers=num_workers)
 
-# %% ../nbs/05_train.ipynb #d2a68f00
+# %% ../nbs/05_train.ipynb #54425756
 class FaceModel(nn.Module):
     "Images `(B,C,H,W)` to cosines with the people in `class_names`, `(B,K)`."
     def __init__(self,
-        recipe:Recipe=ARCFACE,
+        recipe:Recipe=ARCFACE, # Whose settings to follow
         class_names=(), # The people, in the order of the classes; none for embeddings only
     ):
         super().__init__()
@@ -282,11 +282,11 @@ def id(self:FaceModel):
     for name, t in sorted(self.backbone.state_dict().items()): digest.update(name.encode() + t.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
-# %% ../nbs/05_train.ipynb #eeb9486a
+# %% ../nbs/05_train.ipynb #954c4e81
 _FORMAT = 'facereid_nb model'
 
 def save_model(
-    model:FaceModel,
+    model:FaceModel, # What to save
     path, # File to write
 )->Path: # The same path
     "Write weights, recipe and class names as one safetensors file, whole or not at all."
@@ -331,7 +331,7 @@ def load_model(
     model.recipe = recipe
     return model.to(device or default_device()).eval()
 
-# %% ../nbs/05_train.ipynb #692bc5a8
+# %% ../nbs/05_train.ipynb #037a6f97
 def crops_alignment(
     items:pd.DataFrame, # Photos, or crops with the column `alignment`
 )->Alignment|None: # None for photos
@@ -350,7 +350,7 @@ def _with_alignment(recipe, items):
 
 def face_learner(
     items:pd.DataFrame, # Photos or crops with their names: `image_path`, `gt`, `path`
-    recipe:Recipe=ARCFACE,
+    recipe:Recipe=ARCFACE, # Whose settings to follow
     num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
 )->Learner: # Its model is a `FaceModel`; train it with `fit_recipe`, or in any other way that fastai knows
     "A fastai `Learner` for these people by this recipe."
@@ -434,7 +434,7 @@ def plot_history(
     plt.close(fig)
     return fig
 
-# %% ../nbs/05_train.ipynb #f0b5c153
+# %% ../nbs/05_train.ipynb #cef2fb18
 def _identity(learn):
     "What a checkpoint must agree on with the run that goes on from it."
     photos = learn.dls.train_ds.items[['image_path', 'gt']].to_csv(index=False)
@@ -451,7 +451,7 @@ def _read_checkpoint(path, identity):
 def fit_recipe(self:Learner,
     save_path='models/best_model.safetensors', # Where the best model goes; history and checkpoint go beside it
     resume:bool=False, # Go on from the checkpoint beside `save_path`, if there is one
-)->pd.DataFrame: # The history: one row per epoch
+)->pd.DataFrame: # The history: one row per epoch, none where the recipe has no epochs
     "Train as the recipe says; afterwards the learner holds the best model. Raises `InputError` if the checkpoint is another run's."
     recipe, files, identity = self.model.recipe, run_files(save_path), _identity(self)
     if recipe.epochs == 0:
