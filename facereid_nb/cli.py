@@ -126,7 +126,7 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #fc823bef
+# %% ../nbs/09_cli.ipynb #9ffda90a
 DEMO_FACES = dict(n_people=100, n_train=7, n_test=2, n_strangers=40)
 DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2, crop=0.9, rotate=8.)
 
@@ -163,7 +163,7 @@ def demo(
 
     _step('4  Choosing the threshold on people held out, then enrolling everybody')
     trial = Recognizer(learn.model, Gallery.build(learn.model, enrolled, mirror=True))
-    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown, fpir=0.05)
+    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown, fpir=0.02)
     gallery = Gallery.build(learn.model, crops, mirror=True)
     gallery.save(out/'models/gallery.safetensors')
 
