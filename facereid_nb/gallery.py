@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-# %% ../nbs/06_gallery.ipynb #e3b7e349
+# %% ../nbs/06_gallery.ipynb #3fafc49e
 from . import __version__
 from .data import ImageError, InputError, NO_CROP, atomic_write
-from .train import FaceModel, crops_alignment, loader_processes
+from .train import FaceModel, check_names, crops_alignment, loader_processes
 
 # %% ../nbs/06_gallery.ipynb #a8adfc23
 class _Photos(torch.utils.data.Dataset):
@@ -121,7 +121,7 @@ def remove(self:Gallery,
     self.names.remove(name)
     self.means, self.counts = self.means[keep], self.counts[keep]
 
-# %% ../nbs/06_gallery.ipynb #be29981b
+# %% ../nbs/06_gallery.ipynb #4dfc12e4
 @patch(cls_method=True)
 def build(cls:Gallery,
     model:FaceModel, # Whose embeddings
@@ -131,8 +131,7 @@ def build(cls:Gallery,
     num_workers:int|None=None, # Processes that load photos; default: see `embed`
 )->Gallery: # A new gallery
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
-    nameless = items['gt'].isna().to_numpy()
-    if nameless.any(): raise InputError(f'row {nameless.argmax()+1}: no name in the column gt; a gallery needs one for every photo')
+    check_names(items)
     usable = items[~items.status.isin(NO_CROP)] if 'status' in items else items
     align = crops_alignment(usable)
     if align != model.recipe.align:

@@ -108,7 +108,7 @@ def _embed(self:Recognizer, images):
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.mirror)
     return embeddings
 
-# %% ../nbs/08_infer.ipynb #ddb154c4
+# %% ../nbs/08_infer.ipynb #36f0a7c2
 @patch
 def _has_crops(self:Recognizer, items):
     "Whether `items` are crops for this model (and not photos); raises `InputError` for crops that don't fit."
@@ -125,12 +125,11 @@ def predict(self:Recognizer,
 )->pd.DataFrame: # `image_path`, `pred`, `similarity`, `best`: one row for each row of `items`, in the same order
     "Answer a whole table; warns how many photos had no face or could not be read. Raises `InputError` for crops of another alignment."
     aligned = self._has_crops(items)
-    left_out = items.status.isin(NO_CROP) if aligned else pd.Series(False, items.index)
-    paths = [None if gone else path for path, gone in zip(items.path, left_out)]
+    statuses = items.status if aligned else [''] * len(items)
     matches = []
-    for chunk in tqdm(list(chunked(paths, batch_size)), desc='Predicting', leave=False):
-        there = iter(self([p for p in chunk if p], aligned))
-        matches += [next(there) if p else Match(self.recipe.unknown, np.nan, status='no_face') for p in chunk]
+    for chunk in tqdm(list(chunked(zip(items.path, statuses), batch_size)), desc='Predicting', leave=False):
+        there = iter(self([path for path, status in chunk if status not in NO_CROP], aligned))
+        matches += [Match(self.recipe.unknown, np.nan, status=status) if status in NO_CROP else next(there) for _, status in chunk]
     odd = Counter(m.status for m in matches if m.status not in ('aligned', 'as_given'))
     if odd: warnings.warn(f'of {len(items)} photos: ' + ', '.join(f'{n} {status}' for status, n in odd.items()))
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
@@ -156,14 +155,14 @@ def write_submission(
     with atomic_write(path) as tmp: table.to_csv(tmp, index=False)
     return path
 
-# %% ../nbs/08_infer.ipynb #0f79c5ca
+# %% ../nbs/08_infer.ipynb #7ef57016
 def show_predictions(
     predictions:pd.DataFrame, # `image_path`, `pred`, `similarity`
     items:pd.DataFrame, # The photos: `image_path`, `path`
     labels:pd.DataFrame|None=None, # The truth, if known: `image_path`, `gt`; wrong answers are marked
     unknown:str="doesn't_exist", # How a stranger is called
     n:int=24, # How many photos at most; named and refused ones in turn
-    ncols:int=8,
+    ncols:int=8, # Photos per row
 )->plt.Figure: # Closed, so that a notebook shows it once
     "Photos with the names given in green and the refused ones in grey; wrong answers, where the truth is known, in red."
     table = predictions.merge(items[['image_path', 'path']], on='image_path')

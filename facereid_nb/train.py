@@ -6,8 +6,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/train.html.md"""
 
 # %% auto #0
 __all__ = ['ARCFACE', 'RECIPES', 'Recipe', 'item_tfms', 'batch_tfms', 'crop_mat', 'jitter_colours', 'ColourJitter',
-           'augmentations', 'training_items', 'valid_split', 'loader_processes', 'face_dataloaders', 'FaceModel',
-           'save_model', 'load_model', 'crops_alignment', 'face_learner', 'run_files', 'plot_history']
+           'augmentations', 'check_names', 'training_items', 'valid_split', 'loader_processes', 'face_dataloaders',
+           'FaceModel', 'save_model', 'load_model', 'crops_alignment', 'face_learner', 'run_files', 'plot_history']
 
 # %% ../nbs/05_train.ipynb #989624d7
 import hashlib, json, math, os, random, time, warnings
@@ -171,16 +171,22 @@ def augmentations(
     return [_Geometry(aff_fs=[partial(crop_mat, min_area=recipe.crop), partial(rotate_mat, max_deg=recipe.rotate, p=1), partial(flip_mat, p=recipe.flip)]),
             ColourJitter(recipe.jitter, recipe.hue)]
 
-# %% ../nbs/05_train.ipynb #d1394abb
+# %% ../nbs/05_train.ipynb #240fe8e0
+def check_names(
+    items:pd.DataFrame, # `image_path`, `gt`
+):
+    "Raise `InputError` for the first row without a name."
+    nameless = items['gt'].isna().to_numpy()
+    if nameless.any():
+        row = nameless.argmax()
+        raise InputError(f'row {row+1}: {items.image_path.iloc[row]} has no name in the column gt; every photo needs one here')
+
 def training_items(
     items:pd.DataFrame, # `image_path`, `gt`, `path`, as from `read_items` or `align_faces`
 )->pd.DataFrame: # The rows that can be trained on, in the same order
     "Leave out photos without a crop and photos that can't be read, with a warning; raises `InputError` for a row without a name."
+    check_names(items)
     if 'status' in items: items = items[~items.status.isin(NO_CROP)]
-    nameless = items['gt'].isna().to_numpy()
-    if nameless.any():
-        raise InputError(f'row {nameless.argmax()+1}: {items.image_path.iloc[nameless.argmax()]} has no name in the column gt; '
-                         'training needs one for every photo')
     def reason(path):
         try: open_image(path)
         except ImageError as e: return str(e)
