@@ -312,7 +312,7 @@ def pretrained_file(
                          f'Fetch {spec.url} and save it as {path}, or pass the file itself as weights; '
                          'weights=None trains from scratch') from e
 
-# %% ../nbs/03_backbones.ipynb #04f196e4
+# %% ../nbs/03_backbones.ipynb #cf6f0680
 def create_backbone(
     name:str, # One of `BACKBONES`, or any timm model
     in_channels:int=3, # Channels of the images
@@ -326,7 +326,7 @@ def create_backbone(
     if isinstance(weights, str) and weights == 'pretrained': weights = pretrained_file(name, cache)
     net = adapt_first_conv(spec.build(), in_channels)
     if weights is not None: load_weights(net, weights, spec.classifier)
-    return net if name in BACKBONES else TimmBackbone(net)
+    return (net if name in BACKBONES else TimmBackbone(net)).to(memory_format=torch.channels_last)
 
 # %% ../nbs/03_backbones.ipynb #bd5871c5
 def check_size(

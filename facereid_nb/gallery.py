@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-# %% ../nbs/06_gallery.ipynb #3fafc49e
+# %% ../nbs/06_gallery.ipynb #100a0d6f
 from . import __version__
 from .data import ImageError, InputError, NO_CROP, atomic_write
-from .train import FaceModel, check_names, crops_alignment, loader_processes
+from .train import FaceModel, check_alignment, check_names, face_crops, loader_processes
 
 # %% ../nbs/06_gallery.ipynb #a8adfc23
 class _Photos(torch.utils.data.Dataset):
@@ -121,30 +121,43 @@ def remove(self:Gallery,
     self.names.remove(name)
     self.means, self.counts = self.means[keep], self.counts[keep]
 
-# %% ../nbs/06_gallery.ipynb #4dfc12e4
+# %% ../nbs/06_gallery.ipynb #a0c276bf
 @patch(cls_method=True)
 def build(cls:Gallery,
     model:FaceModel, # Whose embeddings
-    items:pd.DataFrame, # `gt` and `path`; photos without a crop are skipped
+    items:pd.DataFrame, # `gt` and `path`; photos are aligned first if the recipe says so, those without a crop are skipped
     mirror:bool=False, # Add the embeddings of mirror images, here and in every search
     batch_size:int=64, # Images per batch
     num_workers:int|None=None, # Processes that load photos; default: see `embed`
 )->Gallery: # A new gallery
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     check_names(items)
-    usable = items[~items.status.isin(NO_CROP)] if 'status' in items else items
-    align = crops_alignment(usable)
-    if align != model.recipe.align:
-        raise InputError(f'the model was trained on {model.recipe.align or "whole photos"}, these are {align or "whole photos"}: '
-                         'align them with align_faces or byteface align')
-    embeddings = embed(model, usable.path, mirror, batch_size, num_workers)
-    good = embeddings.isfinite().all(dim=1).numpy()
     gallery = cls(model.id, mirror)
-    for name, rows in usable[good].groupby('gt', sort=False).indices.items(): gallery.add(name, embeddings[good][rows], model.id)
+    if model.recipe.gallery == 'class_weights': gallery._add_class_weights(model, items['gt'])
+    others = items[~items['gt'].isin(gallery.names)].reset_index(drop=True)
+    if len(others): gallery._add_photos(model, others, batch_size, num_workers)
     missing = [n for n in items['gt'].unique() if n not in gallery]
     if not len(gallery): raise InputError('none of the photos can be used; nobody is enrolled')
     if missing: warnings.warn(f'{len(missing)} people have no usable photo and are not enrolled: {", ".join(missing[:5])}')
     return gallery
+
+@patch
+def _add_class_weights(self:Gallery, model, names):
+    "Enrol those of `names` whom the model was trained on, each class weight counting as one photo."
+    weights = F.normalize(model.head.weight.detach().float()).cpu()
+    known = set(names) if model.recipe.epochs else ()
+    for name, w in zip(model.class_names, weights):
+        if name in known: self.add(name, w[None], self.model_id)
+
+@patch
+def _add_photos(self:Gallery, model, items, batch_size, num_workers):
+    "Enrol the people in `items` by the mean of their embeddings."
+    items = face_crops(items, model.recipe)
+    usable = items[~items.status.isin(NO_CROP)] if 'status' in items else items
+    check_alignment(usable, model.recipe)
+    embeddings = embed(model, usable.path, self.mirror, batch_size, num_workers)
+    good = embeddings.isfinite().all(dim=1).numpy()
+    for name, rows in usable[good].groupby('gt', sort=False).indices.items(): self.add(name, embeddings[good][rows], self.model_id)
 
 # %% ../nbs/06_gallery.ipynb #f9135571
 @patch

@@ -16,11 +16,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 from fastcore.basics import chunked, patch
 
-# %% ../nbs/08_infer.ipynb #afa5f4a4
+# %% ../nbs/08_infer.ipynb #b912a5af
 from .align import Crop, align_images, face_detector
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image, show_images
 from .gallery import Gallery, embed
-from .train import FaceModel, crops_alignment, load_model
+from .train import FaceModel, check_alignment, crops_alignment, load_model
 
 # %% ../nbs/08_infer.ipynb #74436250
 @dataclass(frozen=True)
@@ -108,23 +108,15 @@ def _embed(self:Recognizer, images):
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.mirror)
     return embeddings
 
-# %% ../nbs/08_infer.ipynb #36f0a7c2
-@patch
-def _has_crops(self:Recognizer, items):
-    "Whether `items` are crops for this model (and not photos); raises `InputError` for crops that don't fit."
-    align = crops_alignment(items)
-    if align and align != self.recipe.align:
-        raise InputError(f'these crops are aligned as {align}, the model was trained on {self.recipe.align or "whole photos"}: '
-                         'pass the photos, or align them again')
-    return align is not None
-
+# %% ../nbs/08_infer.ipynb #0a7fc149
 @patch
 def predict(self:Recognizer,
     items:pd.DataFrame, # Photos or crops: `image_path`, `path`
     batch_size:int=64, # Images per batch
 )->pd.DataFrame: # `image_path`, `pred`, `similarity`, `best`: one row for each row of `items`, in the same order
     "Answer a whole table; warns how many photos had no face or could not be read. Raises `InputError` for crops of another alignment."
-    aligned = self._has_crops(items)
+    aligned = crops_alignment(items) is not None
+    if aligned: check_alignment(items, self.recipe)
     statuses = items.status if aligned else [''] * len(items)
     matches = []
     for chunk in tqdm(list(chunked(zip(items.path, statuses), batch_size)), desc='Predicting', leave=False):
