@@ -29,15 +29,24 @@ def _version(wanted:bool):
 @app.callback()
 def _options(version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='Show the version and exit.')]=False): pass
 
-# %% ../nbs/09_cli.ipynb #4259d52f
+# %% ../nbs/09_cli.ipynb #02c88676
 TrainCsv = Annotated[Path, typer.Option(help='CSV with the columns `gt,image_path`, or a folder of one folder per person.')]
 RootDir = Annotated[Optional[Path], typer.Option(help='Folder that the paths in the CSV start from: of photos, or of crops that `byteface align` made. Default: the folder of the CSV.')]
-Model = Annotated[Path, typer.Option(help='The saved model.')]
+Model = Annotated[Optional[Path], typer.Option(help='The saved model. Default: the newest that `byteface train` left in its usual place here.')]
 Batch = Annotated[int, typer.Option(min=1, help='Images per batch.')]
 
 class Method(str, Enum): similarity, eyes = 'similarity', 'eyes'
 class Select(str, Enum): largest, central, probability = 'largest', 'central', 'probability'
 class NoFace(str, Enum): keep, skip = 'keep', 'skip'
+
+def _model_path(given):
+    "The model that was named, or the newest in the places that the recipes write to."
+    from facereid_nb.train import ARCFACE, RECIPES
+    if given: return given
+    there = [path for r in RECIPES.values() if (path := Path(r.save_path)).exists()]
+    newest = max(there, key=lambda path: path.stat().st_mtime, default=Path(ARCFACE.save_path))
+    typer.echo(f'model: {newest}', err=True)
+    return newest
 
 # %% ../nbs/09_cli.ipynb #26b9a409
 @app.command()
@@ -58,19 +67,20 @@ def align(
     manifest = align_faces(read_items(csv, root_dir, missing='keep'), out, alignment, no_face=no_face.value)
     typer.echo(f'{out}: ' + ', '.join(f'{n} {status}' for status, n in manifest.status.value_counts().items()))
 
-# %% ../nbs/09_cli.ipynb #8291f051
+# %% ../nbs/09_cli.ipynb #23d4d3ac
 @app.command()
 def train(
     train_csv:TrainCsv,
     root_dir:RootDir=None,
-    recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`.')]='arcface',
-    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`. 0 saves the pretrained weights as a model, untrained.')]=None,
-    batch:Annotated[Optional[int], typer.Option(min=2, help='Images per batch. Default: the recipe\'s, 32 for `arcface`.')]=None,
+    recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`, or `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`.')]='arcface',
+    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`. 0 saves the pretrained weights as a model, untrained.')]=None,
+    batch:Annotated[Optional[int], typer.Option(min=2, help='Images per batch. Default: the recipe\'s, 32.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
     lr_archead:Annotated[Optional[float], typer.Option(help='Learning rate of the class weights at the start. Default: the recipe\'s.')]=None,
     backbone:Annotated[Optional[str], typer.Option(help='Another network: `inception_resnet_v1`, `resnext50_32x4d`, `mobilefacenet`, `tiny`, or any timm name.')]=None,
     weights:Annotated[Optional[str], typer.Option(help='Start from this file; `pretrained` looks in the cache and downloads; `none` starts from random weights. Default: the recipe\'s.')]=None,
-    save_path:Annotated[Path, typer.Option(help='Where the best model goes, in safetensors format whatever the name. History and checkpoint go beside it.')]=Path('models/best_model.safetensors'),
+    save_path:Annotated[Optional[Path], typer.Option(help='Where the best model goes, in safetensors format whatever the name, with history and checkpoint beside it. Default: the recipe\'s, `models/best_model.safetensors` or `checkpoints/final_4channel_model.safetensors`.')]=None,
+    wandb:Annotated[bool, typer.Option('--wandb', help='Log to Weights & Biases as well, if it is installed (`WANDB_MODE=offline` works).')]=False,
     resume:Annotated[bool, typer.Option('--resume', help='Go on from the checkpoint of a run that was stopped.')]=False,
 ):
     "Train on named photos or crops, and save the best model."
@@ -82,18 +92,18 @@ def train(
     given = {k: v for k,v in given.items() if v is not None} | (native_input(backbone) if backbone else {})
     if weights == 'none': given['weights'] = None
     learn = face_learner(read_items(train_csv, root_dir), replace(RECIPES[recipe], **given))
-    history = learn.fit_recipe(save_path, resume)
-    if len(history): typer.echo(f'validation accuracy {history.accuracy.astype(float).max():.4f}')
-    for path in run_files(save_path).values():
+    history = learn.fit_recipe(save_path, resume, wandb)
+    if history.accuracy.notna().any(): typer.echo(f'validation accuracy {history.accuracy.astype(float).max():.4f}')
+    for path in run_files(learn.model.recipe, save_path).values():
         if path.exists(): typer.echo(path)
 
-# %% ../nbs/09_cli.ipynb #11283587
+# %% ../nbs/09_cli.ipynb #330ed97b
 @app.command()
 def build_gallery(
     train_csv:TrainCsv,
     root_dir:RootDir=None,
-    model:Model=Path('models/best_model.safetensors'),
-    out:Annotated[Path, typer.Option(help='Where the gallery goes, in safetensors format whatever the name.')]=Path('models/gallery.safetensors'),
+    model:Model=None,
+    out:Annotated[Optional[Path], typer.Option(help='Where the gallery goes, in safetensors format whatever the name. Default: `gallery.safetensors` beside the model.')]=None,
     mirror:Annotated[bool, typer.Option('--mirror', help='Use the mirror image of every face too, here and in every search.')]=False,
     batch:Batch=64,
 ):
@@ -101,32 +111,36 @@ def build_gallery(
     from facereid_nb.data import read_items
     from facereid_nb.gallery import Gallery
     from facereid_nb.train import load_model
+    model = _model_path(model)
     gallery = Gallery.build(load_model(model), read_items(train_csv, root_dir), mirror, batch)
-    typer.echo(f'{gallery.save(out)}: {len(gallery)} people')
+    typer.echo(f'{gallery.save(out or model.with_name("gallery.safetensors"))}: {len(gallery)} people')
 
-# %% ../nbs/09_cli.ipynb #f9f6bf0f
+# %% ../nbs/09_cli.ipynb #7599eb94
 @app.command()
 def predict(
     eval_csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`.')],
-    gallery:Annotated[Path, typer.Option(help='The gallery that `byteface build-gallery` made.')],
+    gallery:Annotated[Optional[Path], typer.Option(help='The gallery that `byteface build-gallery` made. Default: `gallery.safetensors` beside the model.')]=None,
     root_dir:RootDir=None,
-    model:Model=Path('models/best_model.safetensors'),
-    threshold:Annotated[Optional[float], typer.Option(min=-1, max=1, help='Smallest cosine at which a face is named. Default: the recipe\'s, 0.80 for `arcface`.')]=None,
+    model:Model=None,
+    threshold:Annotated[Optional[float], typer.Option(min=-1, max=1, help='Smallest cosine at which a face is named. Default: the recipe\'s, 0.80 for `arcface`, 0.26 for `fourier`.')]=None,
     out:Annotated[Path, typer.Option(help='The submission file.')]=Path('submission.csv'),
     predictions:Annotated[Optional[Path], typer.Option(help='Also write `image_path,pred,similarity,best` here.')]=None,
     no_face:Annotated[NoFace, typer.Option(help='A photo without a face: match the `keep`t centre of it, or `skip` it and answer unknown.')]='keep',
     batch:Batch=64,
 ):
-    "Answer every photo of a table with a name or the unknown label, and write the submission."
+    "Answer every photo of a table with a name or the unknown label, and write the submission. Where the model was trained on crops, photos are aligned first and the crops kept."
     from facereid_nb.data import read_items
     from facereid_nb.infer import Recognizer, write_predictions, write_submission
-    recognizer = Recognizer(model, gallery, threshold, no_face=no_face.value)
-    answers = recognizer.predict(read_items(eval_csv, root_dir, missing='keep'), batch)
+    from facereid_nb.train import face_crops
+    model = _model_path(model)
+    recognizer = Recognizer(model, gallery or model.with_name('gallery.safetensors'), threshold)
+    items = face_crops(read_items(eval_csv, root_dir, missing='keep'), recognizer.recipe, 'test', no_face.value)
+    answers = recognizer.predict(items, batch)
     named = (answers.pred != recognizer.recipe.unknown).sum()
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #9ffda90a
+# %% ../nbs/09_cli.ipynb #6bfd991b
 DEMO_FACES = dict(n_people=100, n_train=7, n_test=2, n_strangers=40)
 DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2, crop=0.9, rotate=8.)
 
@@ -163,7 +177,7 @@ def demo(
 
     _step('4  Choosing the threshold on people held out, then enrolling everybody')
     trial = Recognizer(learn.model, Gallery.build(learn.model, enrolled, mirror=True))
-    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown, fpir=0.02)
+    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown, fpir=0.05)
     gallery = Gallery.build(learn.model, crops, mirror=True)
     gallery.save(out/'models/gallery.safetensors')
 
@@ -174,7 +188,7 @@ def demo(
     write_submission(answers, out/'submission.csv')
     picture = show_predictions(answers, test.assign(path=[str(photos/'test'/p) for p in test.image_path]), labels, ARCFACE.unknown)
     picture.savefig(out/'predictions.png', dpi=120)
-    _report(open_set_summary(answers, labels, ARCFACE.unknown), threshold, out, [*run_files(out/'models/best_model.safetensors').values(),
+    _report(open_set_summary(answers, labels, ARCFACE.unknown), threshold, out, [*run_files(learn.model.recipe, out/'models/best_model.safetensors').values(),
             out/'models/gallery.safetensors', out/'predictions.csv', out/'submission.csv', out/'predictions.png'], time.time() - started)
 
 # %% ../nbs/09_cli.ipynb #ed72ffcd

@@ -27,14 +27,14 @@ class InputError(ValueError):
 class ImageError(InputError):
     "One image can't be used; the message names the file, the reason and the way out."
 
-# %% ../nbs/00_data.ipynb #f669074d
+# %% ../nbs/00_data.ipynb #5d6309c8
 @contextmanager
 def atomic_write(
     path, # File to write; missing parent folders are made
 ): # Yields the temporary path (same folder, same suffix) to write to
     "Write a file whole or not at all: rename the yielded path to `path` on success, remove it on failure."
     path = Path(path)
-    tmp = path.with_name(f'.{path.stem}.tmp{path.suffix}')
+    tmp = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
     try: path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise InputError(f'{path}: cannot make its folder ({e.strerror}); choose another place') from e
     try:

@@ -12,7 +12,7 @@ import numpy as np, pandas as pd
 from .data import InputError
 from .train import valid_split
 
-# %% ../nbs/07_evaluate.ipynb #f7024015
+# %% ../nbs/07_evaluate.ipynb #afcb6a61
 def with_truth(
     predictions:pd.DataFrame, # `image_path`, `pred`, and what else there is
     labels:pd.DataFrame, # `image_path`, `gt`
@@ -25,14 +25,15 @@ def with_truth(
 def open_set_summary(
     predictions:pd.DataFrame, # `image_path`, `pred`, `best`
     labels:pd.DataFrame, # `image_path`, `gt`
-    unknown:str="doesn't_exist", # How labels and predictions call a stranger
+    unknown:str="doesn't_exist", # How the labels call a stranger
 )->pd.Series: # accuracy, DIR, rank-1, FPIR, and the numbers of mated and non-mated searches
-    "Open-set identification in one line, at the threshold that the predictions were made with."
+    "Open-set identification in one line, at the threshold that the predictions were made with: an answer that isn't the nearest person refuses."
     both = with_truth(predictions, labels)
-    mated = both[both['gt'] != unknown]
-    non_mated = both[both['gt'] == unknown]
-    return pd.Series({'accuracy': (both.pred == both['gt']).mean(), 'DIR': (mated.pred == mated['gt']).mean(), 'rank-1': (mated.best == mated['gt']).mean(),
-                      'FPIR': (non_mated.pred != unknown).mean(), 'mated': len(mated), 'non-mated': len(non_mated)})
+    stranger, nearest = both['gt'] == unknown, both.best == both['gt']
+    named = (both.pred == both.best) | both.pred.isna()
+    right = np.where(stranger, ~named, named & nearest)
+    return pd.Series({'accuracy': right.mean(), 'DIR': right[~stranger].mean(), 'rank-1': nearest[~stranger].mean(),
+                      'FPIR': named[stranger].mean(), 'mated': (~stranger).sum(), 'non-mated': stranger.sum()})
 
 # %% ../nbs/07_evaluate.ipynb #e1548d7b
 def heldout_split(

@@ -359,7 +359,7 @@ def load_model(
     model.recipe = recipe
     return model.to(device or default_device()).eval()
 
-# %% ../nbs/05_train.ipynb #700fccc4
+# %% ../nbs/05_train.ipynb #a4d35e2f
 def crops_alignment(
     items:pd.DataFrame, # Photos, or crops with the column `alignment`
 )->Alignment|None: # None for photos
@@ -383,11 +383,12 @@ def face_crops(
     items:pd.DataFrame, # Photos or crops: `image_path`, `path`
     recipe:Recipe, # Whose `align` and `crops_dir` to follow
     part:str='train', # Folder under `crops_dir`, unless the image paths begin with it themselves
+    no_face:str='keep', # A photo without a face: 'keep' its centre, or 'skip' it
 )->pd.DataFrame: # Crops, in the same order; photos where the recipe doesn't align
     "Photos aligned as the recipe says, doing only what isn't there yet; crops as they are."
     if not recipe.align or crops_alignment(items): return items
     top = Path(recipe.crops_dir)
-    return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align)
+    return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
 # %% ../nbs/05_train.ipynb #da5aa446
 def face_loss(
@@ -492,7 +493,7 @@ def plot_history(
     plt.close(fig)
     return fig
 
-# %% ../nbs/05_train.ipynb #69eb6b3e
+# %% ../nbs/05_train.ipynb #b2a296c7
 def _identity(learn):
     "What a checkpoint must agree on with the run that goes on from it."
     photos = learn.dls.train_ds.items[['image_path', 'gt']].to_csv(index=False)
@@ -506,8 +507,8 @@ def _read_checkpoint(path, identity):
     return saved
 
 @contextmanager
-def _wandb_callbacks(recipe, wanted):
-    "fastai's callback for Weights & Biases, with a run of its own unless one is open already."
+def _wandb_callbacks(learn, wanted):
+    "fastai's callback for Weights & Biases, with a run of its own unless one is open already; the recipe is the run's configuration."
     if not wanted: yield []; return
     try: import wandb
     except ImportError:
@@ -515,11 +516,13 @@ def _wandb_callbacks(recipe, wanted):
         yield []
         return
     from fastai.callback.wandb import WandbCallback
-    ours = wandb.run is None
+    recipe, ours = learn.model.recipe, wandb.run is None
     if ours: wandb.init(project=os.environ.get('WANDB_PROJECT', 'facereid_nb'), name=recipe.name)
     wandb.config.update(json.loads(recipe.to_json()), allow_val_change=True)
+    learn.gather_args = dict
     try: yield [WandbCallback(log_preds=False)]
     finally:
+        del learn.gather_args
         if ours: wandb.finish()
 
 @patch
@@ -545,7 +548,7 @@ def fit_recipe(self:Learner,
     cosines = [SchedCos(lr, recipe.lr_min) for lr in (recipe.lr_backbone, recipe.lr_head)]
     annealing = ParamScheduler({'lr': lambda pct: [c(pct) for c in cosines]})
     if len(run.history) < recipe.epochs:
-        with _wandb_callbacks(recipe, wandb) as loggers:
+        with _wandb_callbacks(self, wandb) as loggers:
             self.fit(recipe.epochs, start_epoch=len(run.history), cbs=[annealing, run, *loggers])
     if files['model'].exists(): self.model.load_state_dict(load_model(files['model'], 'cpu').state_dict())
     return pd.DataFrame(run.history, columns=_HISTORY)
