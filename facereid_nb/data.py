@@ -6,7 +6,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/data.html.md"""
 
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'NO_CROP', 'Look', 'UNKNOWN', 'InputError', 'ImageError', 'atomic_write', 'read_items', 'open_image',
-           'show_images', 'sample_looks', 'draw_face', 'make_faces']
+           'show_images', 'sample_looks', 'draw_face', 'make_faces', 'competition_folder']
 
 # %% ../nbs/00_data.ipynb #684ac2aa
 import csv, json, os, posixpath, re
@@ -679,3 +679,17 @@ def make_faces(
         with atomic_write(folder/f'{name}.csv') as tmp:
             pd.DataFrame(rows, columns=['gt','image_path']).to_csv(tmp, index=False)
     return folder
+
+# %% ../nbs/00_data.ipynb #34a9a7db
+def competition_folder(
+    given=None, # A folder with trainset.csv, eval_set.csv, train/ and test/; None: look for one
+    kaggle='/kaggle/input', # Where Kaggle mounts data sets
+    drawn='sample_faces', # Folder for drawn faces, used if nothing else is there
+    **faces # How many to draw, for `make_faces`
+)->Path: # With trainset.csv, eval_set.csv, train/ and test/
+    "The folder given, else the competition's input on Kaggle, else drawn sample faces; raises `InputError` for a folder without trainset.csv."
+    if given is None:
+        mounted = sorted(Path(kaggle).rglob('trainset.csv'))
+        return mounted[0].parent if mounted else make_faces(drawn, **faces)
+    if not (Path(given)/'trainset.csv').is_file(): raise InputError(f'{given}: has no trainset.csv; name the folder that holds it, train/ and test/')
+    return Path(given)
