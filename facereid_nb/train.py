@@ -112,7 +112,7 @@ ARCFACE = Recipe()
 FOURIER_SPHEREFACE2 = Recipe(
     name='fourier', backbone='resnext50_32x4d', fourier=True, **native_input('resnext50_32x4d'),
     align=Alignment(select='central'), crops_dir='clean_aligned_faces',
-    loss='sphereface2', scale=30., margin=0.4, gamma=1., epochs=100, lr_backbone=3e-4, lr_head=1e-3,
+    loss='sphereface2', scale=30., margin=0.4, gamma=1., epochs=100, lr_backbone=3e-4, lr_head=1e-2,
     gallery='class_weights', threshold=0.26, unknown='unknown',
     save_path='checkpoints/final_4channel_model.safetensors', plot_path='4channel_training_history.png')
 
