@@ -1,4 +1,4 @@
-"""`byteface`: align, train, build-gallery, predict, and a demo
+"""`byteface`: align, train, build-gallery, calibrate, predict, and a demo
 
 Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'Batch', 'DEMO_FACES', 'DEMO_RECIPE', 'Method', 'Select', 'NoFace', 'align',
-           'train', 'build_gallery', 'predict', 'demo', 'main']
+           'train', 'build_gallery', 'predict', 'calibrate', 'demo', 'main']
 
 # %% ../nbs/09_cli.ipynb #885bd563
 import os, sys, time, warnings
@@ -115,14 +115,14 @@ def build_gallery(
     gallery = Gallery.build(load_model(model), read_items(train_csv, root_dir), mirror, batch)
     typer.echo(f'{gallery.save(out or model.with_name("gallery.safetensors"))}: {len(gallery)} people')
 
-# %% ../nbs/09_cli.ipynb #7599eb94
+# %% ../nbs/09_cli.ipynb #c3f90083
 @app.command()
 def predict(
     eval_csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`.')],
     gallery:Annotated[Optional[Path], typer.Option(help='The gallery that `byteface build-gallery` made. Default: `gallery.safetensors` beside the model.')]=None,
     root_dir:RootDir=None,
     model:Model=None,
-    threshold:Annotated[Optional[float], typer.Option(min=-1, max=1, help='Smallest cosine at which a face is named. Default: the recipe\'s, 0.80 for `arcface`, 0.26 for `fourier`.')]=None,
+    threshold:Annotated[Optional[float], typer.Option(min=-1, max=1, help='Smallest cosine at which a face is named. Default: the gallery\'s, if `byteface calibrate` chose one, else the recipe\'s, 0.80 for `arcface`, 0.26 for `fourier`.')]=None,
     out:Annotated[Path, typer.Option(help='The submission file.')]=Path('submission.csv'),
     predictions:Annotated[Optional[Path], typer.Option(help='Also write `image_path,pred,similarity,best` here.')]=None,
     no_face:Annotated[NoFace, typer.Option(help='A photo without a face: match the `keep`t centre of it, or `skip` it and answer unknown.')]='keep',
@@ -140,9 +140,25 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #6bfd991b
+# %% ../nbs/09_cli.ipynb #66d962d2
+@app.command()
+def calibrate(
+    fpir:Annotated[float, typer.Option(min=0, max=1, help='The largest part of strangers that may be taken for somebody.')]=0.01,
+    gallery:Annotated[Optional[Path], typer.Option(help='The gallery to calibrate. Default: `gallery.safetensors` beside the model.')]=None,
+    model:Model=None,
+):
+    "Choose the threshold from the enrolment photos, so that strangers are taken for somebody at a known rate, and keep it in the gallery."
+    from facereid_nb.gallery import Gallery
+    path = gallery or _model_path(model).with_name('gallery.safetensors')
+    people = Gallery.load(path)
+    found = people.calibrate(fpir)
+    people.save(path)
+    typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {fpir:g} (95 % interval {found.low:.3f} to {found.high:.3f}, '
+               f'from {found.strangers} people as strangers), expected FNIR {found.fnir:.3f}')
+
+# %% ../nbs/09_cli.ipynb #99067545
 DEMO_FACES = dict(n_people=100, n_train=7, n_test=2, n_strangers=40)
-DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2, crop=0.9, rotate=8.)
+DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2, crop=0.9, rotate=8., hold_out=0.2)
 
 def _step(text):
     typer.secho(f'\n{text}', bold=True, err=True)
@@ -156,7 +172,7 @@ def demo(
     import pandas as pd
     from facereid_nb.align import Alignment, align_faces
     from facereid_nb.data import make_faces, read_items
-    from facereid_nb.evaluate import best_threshold, heldout_split, open_set_summary
+    from facereid_nb.evaluate import open_set_summary
     from facereid_nb.gallery import Gallery
     from facereid_nb.infer import Recognizer, show_predictions, write_predictions, write_submission
     from facereid_nb.train import ARCFACE, face_learner, run_files
@@ -171,24 +187,22 @@ def demo(
     test = align_faces(read_items(photos/'eval_set.csv', photos/'test'), out/'crops/test', alignment)
 
     _step('3  Training a small network with ArcFace')
-    enrolled, probes = heldout_split(crops, unknown=ARCFACE.unknown, seed=seed)
-    learn = face_learner(enrolled, replace(ARCFACE, **DEMO_RECIPE))
+    learn = face_learner(crops, replace(ARCFACE, **DEMO_RECIPE))
     learn.fit_recipe(out/'models/best_model.safetensors')
 
-    _step('4  Choosing the threshold on people held out, then enrolling everybody')
-    trial = Recognizer(learn.model, Gallery.build(learn.model, enrolled, mirror=True))
-    threshold = best_threshold(trial.predict(probes), probes, ARCFACE.unknown, fpir=0.05)
+    _step('4  Enrolling everybody, and calibrating the threshold')
     gallery = Gallery.build(learn.model, crops, mirror=True)
+    gallery.calibrate(fpir=0.05)
     gallery.save(out/'models/gallery.safetensors')
 
     _step('5  Naming the test faces')
-    answers = Recognizer(learn.model, gallery, threshold).predict(test)
+    answers = Recognizer(learn.model, gallery).predict(test)
     labels = pd.read_csv(photos/'labels.csv')
     write_predictions(answers, out/'predictions.csv')
     write_submission(answers, out/'submission.csv')
     picture = show_predictions(answers, test.assign(path=[str(photos/'test'/p) for p in test.image_path]), labels, ARCFACE.unknown)
     picture.savefig(out/'predictions.png', dpi=120)
-    _report(open_set_summary(answers, labels, ARCFACE.unknown), threshold, out, [*run_files(learn.model.recipe, out/'models/best_model.safetensors').values(),
+    _report(open_set_summary(answers, labels, ARCFACE.unknown), gallery.threshold, out, [*run_files(learn.model.recipe, out/'models/best_model.safetensors').values(),
             out/'models/gallery.safetensors', out/'predictions.csv', out/'submission.csv', out/'predictions.png'], time.time() - started)
 
 # %% ../nbs/09_cli.ipynb #ed72ffcd

@@ -38,13 +38,13 @@ class Match:
         "The nearest person, whatever the threshold; empty where there was nothing to compare."
         return self.nearest[0][0] if self.nearest else ''
 
-# %% ../nbs/08_infer.ipynb #a3ba2ee5
+# %% ../nbs/08_infer.ipynb #349901b1
 class Recognizer:
     "Names the faces of the people in a gallery and refuses all others."
     def __init__(self,
         model, # A `FaceModel`, or the path of a saved one
         gallery, # A `Gallery` of this model, or its path
-        threshold:float|None=None, # Smallest cosine at which a face is named; default: the recipe's
+        threshold:float|None=None, # Smallest cosine at which a face is named; default: the gallery's if it is calibrated, else the recipe's
         k:int=5, # How many of the nearest people a `Match` lists
         no_face:str='keep', # A photo without a face: 'keep' its centre, or 'skip' it and answer unknown
     ):
@@ -52,7 +52,7 @@ class Recognizer:
         self.gallery = gallery if isinstance(gallery, Gallery) else Gallery.load(gallery)
         self.gallery.check(self.model.id)
         self.recipe = self.model.recipe
-        self.threshold = self.recipe.threshold if threshold is None else threshold
+        self.threshold = next(t for t in (threshold, self.gallery.threshold, self.recipe.threshold) if t is not None)
         self.k, self.no_face = k, no_face
         self.detector = face_detector(self.recipe.align, self.model.device) if self.recipe.align else None
 

@@ -6,9 +6,9 @@ Docs: https://facereid-nb.github.io/facereid_nb/train.html.md"""
 
 # %% auto #0
 __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'RECIPES', 'Recipe', 'item_tfms', 'batch_tfms', 'crop_mat', 'jitter_colours',
-           'ColourJitter', 'augmentations', 'check_names', 'training_items', 'valid_split', 'loader_processes',
-           'face_dataloaders', 'FaceModel', 'save_model', 'load_model', 'crops_alignment', 'check_alignment',
-           'face_crops', 'face_loss', 'face_learner', 'run_files', 'plot_history']
+           'ColourJitter', 'augmentations', 'check_names', 'training_items', 'valid_split', 'held_out_people',
+           'loader_processes', 'face_dataloaders', 'FaceModel', 'save_model', 'load_model', 'crops_alignment',
+           'check_alignment', 'face_crops', 'face_loss', 'face_learner', 'run_files', 'plot_history']
 
 # %% ../nbs/05_train.ipynb #d81ae394
 import hashlib, json, math, os, random, time, warnings
@@ -49,7 +49,7 @@ from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
 from .fourier import FOURIER_MEAN, FOURIER_STD, FourierChannel
 from .heads import ArcFaceLoss, CosineHead, FocalLoss, SphereFace2Loss
 
-# %% ../nbs/05_train.ipynb #67a57b1c
+# %% ../nbs/05_train.ipynb #e4217e4a
 @dataclass(frozen=True)
 class Recipe:
     "All that makes a training run reproducible, and all that inference must know of it."
@@ -81,6 +81,7 @@ class Recipe:
     lr_min:float = 1e-6 # Where the cosine annealing of both ends
     weight_decay:float = 1e-4 # Of AdamW
     valid_pct:float = 0.1 # Part of the photos that validates
+    hold_out:float = 0. # Part of the people who are not trained on, so that a threshold can be calibrated on them
     seed:int = 0 # Of the split, the first weights, the order of photos and the augmentations
     gallery:str = 'mean' # What a trained person is compared with: the 'mean' of their embeddings, or their 'class_weights'
     threshold:float = 0.8 # Smallest cosine at which a face is named
@@ -106,7 +107,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #b93e470a
+# %% ../nbs/05_train.ipynb #4f84c866
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -233,6 +234,17 @@ def valid_split(
         n = min(len(rows)-1, int(len(rows)*valid_pct + rng.random()))
         picked += list(rng.choice(rows, n, replace=False))
     return np.sort(np.array(picked, dtype=int))
+
+# %% ../nbs/05_train.ipynb #3cc5106e
+def held_out_people(
+    labels, # Name of each photo
+    part:float=0.2, # Part of the people, 0 for none
+    seed:int=0, # Same seed, same people
+)->list: # Their names
+    "Draw people to be left out of training; two at least stay in it."
+    people = sorted(set(labels))
+    n = min(len(people) - 2, math.ceil(part*len(people)))
+    return sorted(np.random.default_rng(seed).permutation(people)[:max(n, 0)].tolist())
 
 # %% ../nbs/05_train.ipynb #db48ba2e
 def loader_processes()->int:
@@ -390,7 +402,7 @@ def face_crops(
     top = Path(recipe.crops_dir)
     return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
-# %% ../nbs/05_train.ipynb #da5aa446
+# %% ../nbs/05_train.ipynb #0cd736ef
 def face_loss(
     recipe:Recipe, # Whose settings to follow
     n_classes:int, # K, number of people
@@ -410,7 +422,8 @@ def face_learner(
     "A fastai `Learner` for these people by this recipe."
     check_names(items)
     items = face_crops(items, recipe)
-    recipe, items = replace(recipe, align=crops_alignment(items)), training_items(items)
+    recipe = replace(recipe, align=crops_alignment(items))
+    items = training_items(items[~items['gt'].isin(held_out_people(items['gt'], recipe.hold_out, recipe.seed))])
     dls = face_dataloaders(items, recipe, num_workers)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
