@@ -132,14 +132,15 @@ def _degrade(x, camera):
     enlarge = 'bicubic' if torch.rand(()) < 0.5 else 'bilinear'
     return F.interpolate(x, size=(height, height), mode=enlarge).clamp(0, 1)
 
-# %% ../nbs/02a_degrade.ipynb #10fa9ef4
+# %% ../nbs/02a_degrade.ipynb #9a10eaa1
 class Degrade(Transform):
-    "Degrade the images of a training batch."
-    order, split_idx = 60, 0
+    "Degrade the images of a batch."
+    order = 60
     def __init__(self,
         camera:Camera=Camera(), # The range to draw from
+        split_idx:int|None=0, # 0 for training batches, 1 for validation batches, None for both
     ):
-        super().__init__()
+        super().__init__(split_idx=split_idx)
         self.camera = camera
 
     def encodes(self, x:TensorImage): return degrade(x, self.camera)

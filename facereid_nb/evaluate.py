@@ -283,7 +283,7 @@ def intervals(
         table.loc['accuracy', ['low', 'high', 'method']] = *_combined(table, searches.mated.mean()), 'combined'
     return table
 
-# %% ../nbs/07_evaluate.ipynb #d6887b1c
+# %% ../nbs/07_evaluate.ipynb #20c86fde
 def _figure(): return plt.subplots(figsize=(4.6, 3.2), layout='constrained')
 
 def _closed(fig):
@@ -303,7 +303,8 @@ def plot_det(
     drawn = lambda rates: [100*np.maximum(rates[name], least) for name, least in floor.items()]
     ax.plot(*drawn(det_curve(searches)))
     if threshold is not None: ax.plot(*drawn(at_threshold(searches, threshold)), 'ko', label=f'threshold {threshold:.3g}')
-    ax.set(xscale='log', yscale='log', xlabel='FPIR (%)', ylabel='FNIR (%)', xlim=(100*floor['FPIR'], 110), ylim=(100*floor['FNIR'], 110))
+    ax.set(xscale='log', yscale='log', xlabel='FPIR (%)', ylabel='FNIR (%)',
+           xlim=(100*floor['FPIR'], 110), ylim=(100*floor['FNIR'], 110))
     ax.grid(which='major', alpha=.4)
     _percent_axes(ax.xaxis, ax.yaxis)
     if threshold is not None: ax.legend()
@@ -489,50 +490,65 @@ def misses(
     table = pd.DataFrame({'gt': s['gt'], 'searches': 1, 'misses': sum(counts.values())} | counts).groupby('gt', sort=False).sum().reset_index()
     return table[table.misses > 0].sort_values(['misses', 'searches'], ascending=[False, True], kind='stable', ignore_index=True)
 
-# %% ../nbs/07_evaluate.ipynb #4c261a1c
-_MEANING = {'accuracy': 'right name or right refusal, of all searches', 'DIR': 'right name, of the mated searches', 'FNIR': 'no name or a wrong one, of the mated searches',
-            'FPIR': 'named, of the non-mated searches', 'rank-1': 'right person nearest, whatever the threshold', 'rank-5': 'right person among the five nearest'}
+# %% ../nbs/07_evaluate.ipynb #013877e7
+_MEANING = {
+    'accuracy': 'right name or right refusal, of all searches', 'DIR': 'right name, of the mated searches',
+    'FNIR': 'no name or a wrong one, of the mated searches', 'FPIR': 'named, of the non-mated searches',
+    'rank-1': 'right person nearest, whatever the threshold', 'rank-5': 'right person among the five nearest'}
 
 _TEMPLATE = '''<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
 <style>
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
-h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; } .summary { font-size: 1.15rem; background: var(--soft); padding: .8rem 1rem; border-radius: .5rem; }
-.scroll { overflow-x: auto; } td.text { min-width: 13rem; } table { border-collapse: collapse; width: 100%; }
+h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; }
+.summary { font-size: 1.15rem; background: var(--soft); padding: .8rem 1rem; border-radius: .5rem; }
+.soft { opacity: .75; font-size: .9rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-th { white-space: nowrap; } td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; } .soft { opacity: .75; font-size: .9rem; }
+th { white-space: nowrap; } td.text { min-width: 13rem; }
+td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
-figure { margin: 0; } figure img { width: 100%; height: auto; background: #fff; border-radius: .4rem; }
-.faces { display: flex; flex-wrap: wrap; gap: .5rem; } .faces figure { width: 5.5rem; } .faces img { width: 5.5rem; height: 5.5rem; object-fit: cover; }
-.faces figcaption { font-size: .75rem; line-height: 1.2; overflow-wrap: anywhere; }
+figure { margin: 0; } .curves img { width: 100%; height: auto; background: #fff; border-radius: .4rem; }
 .case { border-bottom: 1px solid var(--line); padding: .7rem 0; } .case p { margin: 0 0 .4rem; overflow-wrap: anywhere; }
+.faces { display: flex; flex-wrap: wrap; gap: .5rem; } .faces figure { width: 5.5rem; }
+.faces img { width: 5.5rem; height: 5.5rem; object-fit: cover; border-radius: .4rem; }
+.faces figcaption { font-size: .75rem; line-height: 1.2; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { .curves img { filter: invert(.9) hue-rotate(180deg); } }
 </style></head><body>
-{% macro faces(photos) %}{% if photos %}<div class="faces">{% for picture, caption in photos %}<figure><img src="{{ picture }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>{% endfor %}</div>{% endif %}{% endmacro %}
+{% macro pictures(class, photos) %}{% if photos %}<div class="{{ class }}">
+{% for picture, caption in photos %}<figure><img src="{{ picture }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>
+{% endfor %}</div>{% endif %}{% endmacro %}
+{% macro more(n, what) %}{% if n > 0 %}<p class="soft">… and {{ n }} more {{ what }}.</p>{% endif %}{% endmacro %}
 <h1>{{ title }}</h1>
 <p class="summary">{{ summary }}</p>
 <h2>Measures</h2>
-<div class="scroll"><table><tr><th>measure</th><th class="n">estimate</th><th class="n">95 % interval</th><th>what it is</th><th>interval by</th></tr>
-{% for row in measures %}<tr><td>{{ row.name }}</td><td class="n">{{ row.estimate }}</td><td class="n">{{ row.interval }}</td><td class="text">{{ row.meaning }}</td><td>{{ row.method }}</td></tr>
+<div class="scroll"><table>
+<tr><th>measure</th><th class="n">estimate</th><th class="n">95 % interval</th><th>what it is</th><th>interval by</th></tr>
+{% for row in measures %}<tr><td>{{ row.name }}</td><td class="n">{{ row.estimate }}</td><td class="n">{{ row.interval }}</td>
+<td class="text">{{ row.meaning }}</td><td>{{ row.method }}</td></tr>
 {% endfor %}</table></div>
 <p class="soft">{{ note }}</p>
 <h2>Curves</h2>
-<div class="curves">{% for picture, caption in curves %}<figure><img src="{{ picture }}" alt="{{ caption }}"><figcaption class="soft">{{ caption }}</figcaption></figure>{% endfor %}</div>
+{{ pictures('curves', curves) }}
 <h2>Taken for somebody else</h2>
-{% for case in confused %}<div class="case"><p><b>{{ case.gt }}</b> is nearest to <b>{{ case.best }}</b> in {{ case.searches }} of the searches, {{ case.named }} of them named; highest score {{ case.score }}</p>{{ faces(case.photos) }}</div>
+{% for case in confused %}<div class="case"><p><b>{{ case.gt }}</b> is nearest to <b>{{ case.best }}</b>: {{ case.searches }} × in all,
+{{ case.named }} × named; highest score {{ case.score }}</p>{{ pictures('faces', case.photos) }}</div>
 {% else %}<p>Nobody.</p>{% endfor %}
-{% if more_confused %}<p class="soft">… and {{ more_confused }} more pairs.</p>{% endif %}
+{{ more(more_confused, 'pairs') }}
 <h2>Not given their name</h2>
-{% for case in missed %}<div class="case"><p><b>{{ case.gt }}</b>: {{ case.misses }} of {{ case.searches }} searches missed ({{ case.kinds }})</p>{{ faces(case.photos) }}</div>
+{% for case in missed %}<div class="case"><p><b>{{ case.gt }}</b>: {{ case.misses }} of {{ case.searches }} searches missed ({{ case.kinds }})</p>
+{{ pictures('faces', case.photos) }}</div>
 {% else %}<p>Nobody.</p>{% endfor %}
-{% if more_missed %}<p class="soft">… and {{ more_missed }} more people.</p>{% endif %}
+{{ more(more_missed, 'people') }}
 <h2>Not detected</h2>
-<p>{{ no_face }} of {{ total }} searches had no face to compare and were refused.{% if statuses %} Photos that were not aligned: {{ statuses }}.{% endif %}</p>
+<p>{{ no_face }} of {{ total }} searches had no face to compare and were refused.
+{% if statuses %}Photos that were not aligned: {{ statuses }}.{% endif %}</p>
 {% if undetected %}<div class="scroll"><table><tr><th>photo</th><th>status</th><th>reason</th></tr>
 {% for row in undetected %}<tr><td>{{ row.image_path }}</td><td>{{ row.status }}</td><td class="text">{{ row.reason }}</td></tr>
 {% endfor %}</table></div>{% endif %}
-{% if more_undetected %}<p class="soft">… and {{ more_undetected }} more photos.</p>{% endif %}
+{{ more(more_undetected, 'photos') }}
 </body></html>
 '''
 
@@ -598,7 +614,7 @@ def _not_aligned(items):
     odd = items[items.status.notna() & ~items.status.isin(('aligned', 'as_given'))]
     return pd.DataFrame({c: odd[c].fillna('') if c in odd else '' for c in ('image_path', 'status', 'reason')}, index=odd.index)
 
-# %% ../nbs/07_evaluate.ipynb #642ea961
+# %% ../nbs/07_evaluate.ipynb #3d90eeff
 def write_report(
     searches:pd.DataFrame, # From `searches`; with `image_path` for the photos, with `person` for intervals over strangers
     threshold:float, # Faces at or above it are named
@@ -633,11 +649,11 @@ def write_report(
              'Clopper-Pearson, over an effective number of people: where an error or a success happened to fewer than five people. '
              'Combined: from the intervals of DIR and FPIR.',
         curves=[(_curve(fig), caption) for fig, caption in curves],
-        confused=_confused(pairs.head(worst), photo_of, face_of), more_confused=max(0, len(pairs) - worst),
-        missed=_missed(people.head(worst), searches, threshold, photo_of, face_of), more_missed=max(0, len(people) - worst),
+        confused=_confused(pairs.head(worst), photo_of, face_of), more_confused=len(pairs) - worst,
+        missed=_missed(people.head(worst), searches, threshold, photo_of, face_of), more_missed=len(people) - worst,
         no_face=int((searches.score == -np.inf).sum()), total=len(searches),
         statuses=', '.join(f'{many} {status}' for status, many in odd.status.value_counts().items()),
-        undetected=odd.head(200).to_dict('records'), more_undetected=max(0, len(odd) - 200))
+        undetected=odd.head(200).to_dict('records'), more_undetected=len(odd) - 200)
     csvs = {'summary': table.rename_axis('measure').reset_index(), 'det': det_curve(searches), 'cmc': cmc(searches).reset_index(), 'searches': searches}
     for name, figures in csvs.items():
         with atomic_write(out.with_name(f'{out.stem}_{name}.csv')) as tmp: figures.to_csv(tmp, index=False)
