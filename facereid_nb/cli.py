@@ -1,4 +1,4 @@
-"""`byteface`: align, train, build-gallery, calibrate, predict, and a demo
+"""`byteface`: align, train, build-gallery, calibrate, predict, evaluate, and a demo
 
 Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'Batch', 'DEMO_FACES', 'DEMO_RECIPE', 'Method', 'Select', 'NoFace', 'align',
-           'train', 'build_gallery', 'predict', 'calibrate', 'demo', 'main']
+           'train', 'build_gallery', 'predict', 'calibrate', 'evaluate', 'demo', 'main']
 
 # %% ../nbs/09_cli.ipynb #885bd563
 import os, sys, time, warnings
@@ -67,12 +67,12 @@ def align(
     manifest = align_faces(read_items(csv, root_dir, missing='keep'), out, alignment, no_face=no_face.value)
     typer.echo(f'{out}: ' + ', '.join(f'{n} {status}' for status, n in manifest.status.value_counts().items()))
 
-# %% ../nbs/09_cli.ipynb #23d4d3ac
+# %% ../nbs/09_cli.ipynb #7667f862
 @app.command()
 def train(
     train_csv:TrainCsv,
     root_dir:RootDir=None,
-    recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`, or `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`.')]='arcface',
+    recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`; `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`; or `surveillance`, for poor cameras.')]='arcface',
     epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`. 0 saves the pretrained weights as a model, untrained.')]=None,
     batch:Annotated[Optional[int], typer.Option(min=2, help='Images per batch. Default: the recipe\'s, 32.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
@@ -97,7 +97,7 @@ def train(
     for path in run_files(learn.model.recipe, save_path).values():
         if path.exists(): typer.echo(path)
 
-# %% ../nbs/09_cli.ipynb #330ed97b
+# %% ../nbs/09_cli.ipynb #379a22ea
 @app.command()
 def build_gallery(
     train_csv:TrainCsv,
@@ -105,14 +105,17 @@ def build_gallery(
     model:Model=None,
     out:Annotated[Optional[Path], typer.Option(help='Where the gallery goes, in safetensors format whatever the name. Default: `gallery.safetensors` beside the model.')]=None,
     mirror:Annotated[bool, typer.Option('--mirror', help='Use the mirror image of every face too, here and in every search.')]=False,
+    poor:Annotated[bool, typer.Option('--poor', help='Calibrate for searches with photos of a poor camera, while the enrolment photos are good. For the recipe `surveillance`.')]=False,
     batch:Batch=64,
 ):
     "Enrol the people in a table of named photos or crops."
     from facereid_nb.data import read_items
+    from facereid_nb.degrade import Camera
     from facereid_nb.gallery import Gallery
     from facereid_nb.train import load_model
     model = _model_path(model)
-    gallery = Gallery.build(load_model(model), read_items(train_csv, root_dir), mirror, batch)
+    loaded = load_model(model)
+    gallery = Gallery.build(loaded, read_items(train_csv, root_dir), mirror, batch, camera=(loaded.recipe.camera or Camera()) if poor else None)
     typer.echo(f'{gallery.save(out or model.with_name("gallery.safetensors"))}: {len(gallery)} people')
 
 # %% ../nbs/09_cli.ipynb #c3f90083
@@ -155,6 +158,34 @@ def calibrate(
     people.save(path)
     typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {fpir:g} (95 % interval {found.low:.3f} to {found.high:.3f}, '
                f'from {found.strangers} people as strangers), expected FNIR {found.fnir:.3f}')
+
+# %% ../nbs/09_cli.ipynb #06cad9c9
+@app.command()
+def evaluate(
+    labels:Annotated[Path, typer.Option(help='CSV with the columns `gt,image_path` of photos whose truth is known; strangers are called `doesn\'t_exist`.')],
+    root_dir:RootDir=None,
+    model:Model=None,
+    gallery:Annotated[Optional[Path], typer.Option(help='The gallery. Default: `gallery.safetensors` beside the model.')]=None,
+    train_csv:Annotated[Optional[Path], typer.Option(help='The enrolment photos, to show whom a face was taken for. They are not needed.')]=None,
+    threshold:Annotated[Optional[float], typer.Option(min=-1, max=1, help='Smallest cosine at which a face is named. Default: as for `byteface predict`.')]=None,
+    unknown:Annotated[str, typer.Option(help='How the labels call a stranger.')]="doesn't_exist",
+    out:Annotated[Path, typer.Option(help='The report, one self-contained HTML file; its figures go beside it as CSV.')]=Path('evaluation.html'),
+    batch:Batch=64,
+):
+    "Measure how many known people are named and how many strangers are refused, with confidence intervals, in one HTML report."
+    from facereid_nb.data import read_items
+    from facereid_nb.evaluate import at_threshold, searches, write_report
+    from facereid_nb.infer import Recognizer
+    from facereid_nb.train import check_names, face_crops
+    model = _model_path(model)
+    recognizer = Recognizer(model, gallery or model.with_name('gallery.safetensors'), threshold)
+    items = read_items(labels, root_dir, missing='keep')
+    check_names(items)
+    items = face_crops(items, recognizer.recipe, 'test')
+    table = searches(recognizer.scores(items, batch), recognizer.gallery.names, items['gt'], unknown, items.image_path)
+    write_report(table, recognizer.threshold, out, items, train_csv and read_items(train_csv))
+    rates = at_threshold(table, recognizer.threshold)
+    typer.echo(f'{out}: threshold {recognizer.threshold:.3f}, accuracy {rates.accuracy:.4f}, DIR {rates.DIR:.4f}, FPIR {rates.FPIR:.4f}')
 
 # %% ../nbs/09_cli.ipynb #99067545
 DEMO_FACES = dict(n_people=100, n_train=7, n_test=2, n_strangers=40)

@@ -19,12 +19,13 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-# %% ../nbs/06_gallery.ipynb #100a0d6f
+# %% ../nbs/06_gallery.ipynb #5c72de62
 from . import __version__
 from .data import ImageError, InputError, NO_CROP, atomic_write
+from .degrade import Camera, degrade
 from .train import FaceModel, check_alignment, check_names, face_crops, loader_processes
 
-# %% ../nbs/06_gallery.ipynb #a8adfc23
+# %% ../nbs/06_gallery.ipynb #d7784e7e
 class _Photos(torch.utils.data.Dataset):
     "Resized images as uint8 tensors `(3,size,size)` with the reason why one can't be read, or None."
     def __init__(self, images, model): self.images, self.model = images, model
@@ -37,6 +38,12 @@ def _collate(samples):
     images, reasons = zip(*samples)
     return torch.stack(images), reasons
 
+def _taken_by(camera, batch, seed):
+    "A batch of uint8 images, degraded."
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return (degrade(batch/255, camera)*255).round().to(torch.uint8)
+
 @torch.inference_mode()
 def embed(
     model:FaceModel, # Whose embeddings
@@ -44,6 +51,7 @@ def embed(
     mirror:bool=False, # Add the embedding of the mirror image
     batch_size:int=64, # Images per batch
     num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
+    camera:Camera|None=None, # Embed the images as such a poor camera would have taken them, the same ones every time
 )->Tensor: # `(N,D)` on the CPU, of length 1; NaN where the image can't be read
     "L2-normalised embeddings of images, with the model's own preprocessing and no augmentation."
     images = list(images)
@@ -51,8 +59,9 @@ def embed(
     loader = DataLoader(_Photos(images, model), batch_size, num_workers=num_workers, collate_fn=_collate)
     was_training, found, bad = model.training, [], []
     model.eval()
-    for batch, reasons in tqdm(loader, desc='Embedding', leave=False, disable=len(loader) < 2):
-        x = model.normalise(batch.to(model.device))
+    for i, (batch, reasons) in enumerate(tqdm(loader, desc='Embedding', leave=False, disable=len(loader) < 2)):
+        batch = batch.to(model.device)
+        x = model.normalise(batch if camera is None else _taken_by(camera, batch, seed=i))
         e = model.embed(x)
         if mirror: e = F.normalize(e + model.embed(x.flip(-1)))
         e[[r is not None for r in reasons]] = torch.nan
@@ -73,7 +82,7 @@ class Calibration:
     fnir:float # Part of the enrolled people's photos that it would refuse or misname, people weighing the same
     strangers:int # People who played strangers
 
-# %% ../nbs/06_gallery.ipynb #4582972e
+# %% ../nbs/06_gallery.ipynb #8b678327
 class Gallery:
     "Enrolled people: the embeddings of their photos, of one model, and the threshold that was calibrated on them."
     def __init__(self,
@@ -82,6 +91,7 @@ class Gallery:
         names=(), # P people
         embeddings:Tensor|None=None, # `(N,D)`, of length 1, of their photos
         owners:Tensor|None=None, # `(N,)`, whose photo each is: positions in `names`
+        searches:Tensor|None=None, # `(N,D)`, the same photos as they will look when they are searched with; None: as they are
         class_weights:dict|None=None, # Learned templates `(D,)` by name, which take the place of the mean
         trained:tuple=(), # The people whom the model saw in training
         calibration:Calibration|None=None, # From `calibrate`
@@ -89,6 +99,7 @@ class Gallery:
         self.model_id, self.mirror, self.names = model_id, mirror, list(names)
         self.embeddings = torch.empty(0, 0) if embeddings is None else embeddings
         self.owners = torch.empty(0, dtype=torch.long) if owners is None else owners
+        self.searches = searches
         self.class_weights, self.trained, self.calibration = dict(class_weights or {}), tuple(trained), calibration
 
     @property
@@ -124,18 +135,23 @@ class Gallery:
         if model_id != self.model_id:
             raise InputError(f'the gallery belongs to the model {self.model_id}, not to {model_id}; build it again with this model')
 
-# %% ../nbs/06_gallery.ipynb #bc9d45a2
+# %% ../nbs/06_gallery.ipynb #fea817aa
 @patch
 def add(self:Gallery,
     name:str, # Somebody new, or somebody enrolled already
     embeddings:Tensor, # `(N,D)` of that person's photos, of length 1; NaN rows are skipped
     model_id:str, # `id` of the model they come from
+    searches:Tensor|None=None, # `(N,D)`, the same photos as they will look when they are searched with; None: as they are
 ):
     "Enrol a person, or add photos to one; raises `InputError` for another model's embeddings, or if none is usable."
     self.check(model_id)
-    good = embeddings[embeddings.isfinite().all(dim=1)]
+    usable = embeddings.isfinite().all(dim=1)
+    good = embeddings[usable]
     if not len(good): raise InputError(f'{name}: none of the {len(embeddings)} photos can be used; give at least one with a readable face')
     if name not in self: self.names.append(name)
+    if searches is not None or self.searches is not None:
+        before = self.embeddings if self.searches is None else self.searches
+        self.searches = torch.cat([before.reshape(-1, good.shape[1]), good if searches is None else searches[usable]])
     self.embeddings = torch.cat([self.embeddings.reshape(-1, good.shape[1]), good])
     self.owners = torch.cat([self.owners, torch.full((len(good),), self.names.index(name))])
     self._recalibrate()
@@ -148,6 +164,7 @@ def remove(self:Gallery,
     if name not in self: raise InputError(f'{name!r} is not in the gallery of {len(self)} people')
     gone = self.names.index(name)
     keep = self.owners != gone
+    if self.searches is not None: self.searches = self.searches[keep]
     self.embeddings, self.owners = self.embeddings[keep], self.owners[keep] - (self.owners[keep] > gone).long()
     self.names.remove(name)
     self.class_weights.pop(name, None)
@@ -160,7 +177,7 @@ def _recalibrate(self:Gallery):
     if len(self) < 3: self.calibration = None
     else: self.calibrate(self.calibration.fpir)
 
-# %% ../nbs/06_gallery.ipynb #202ebce0
+# %% ../nbs/06_gallery.ipynb #21002f1f
 @patch(cls_method=True)
 def build(cls:Gallery,
     model:FaceModel, # Whose embeddings
@@ -168,12 +185,13 @@ def build(cls:Gallery,
     mirror:bool=False, # Add the embeddings of mirror images, here and in every search
     batch_size:int=64, # Images per batch
     num_workers:int|None=None, # Processes that load photos; default: see `embed`
+    camera:Camera|None=None, # Calibrate for searches with photos of such a poor camera; None: for photos like these
 )->Gallery: # A new gallery
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     check_names(items)
     gallery = cls(model.id, mirror, trained=model.class_names if model.recipe.epochs else ())
     if model.recipe.gallery == 'class_weights': gallery._use_class_weights(model, set(items['gt']))
-    gallery._add_photos(model, items, batch_size, num_workers)
+    gallery._add_photos(model, items, batch_size, num_workers, camera)
     missing = [n for n in items['gt'].unique() if n not in gallery]
     if not len(gallery): raise InputError('none of the photos can be used; nobody is enrolled')
     if missing: warnings.warn(f'{len(missing)} people have no usable photo and are not enrolled: {", ".join(missing[:5])}')
@@ -188,14 +206,16 @@ def _use_class_weights(self:Gallery, model, names):
             self.class_weights[name] = w
 
 @patch
-def _add_photos(self:Gallery, model, items, batch_size, num_workers):
+def _add_photos(self:Gallery, model, items, batch_size, num_workers, camera):
     "Enrol the people in `items` by the mean of their embeddings."
     items = face_crops(items, model.recipe)
     usable = items[~items.status.isin(NO_CROP)] if 'status' in items else items
     check_alignment(usable, model.recipe)
     embeddings = embed(model, usable.path, self.mirror, batch_size, num_workers)
+    searches = camera and embed(model, usable.path, self.mirror, batch_size, num_workers, camera)
     good = embeddings.isfinite().all(dim=1).numpy()
-    for name, rows in usable[good].groupby('gt', sort=False).indices.items(): self.add(name, embeddings[good][rows], self.model_id)
+    for name, rows in usable[good].groupby('gt', sort=False).indices.items():
+        self.add(name, embeddings[good][rows], self.model_id, searches[good][rows] if camera else None)
 
 # %% ../nbs/06_gallery.ipynb #f9135571
 @patch
@@ -209,14 +229,15 @@ def search(self:Gallery,
     if not len(self): raise InputError('the gallery is empty; enrol somebody first')
     return (embeddings @ self.templates.T).topk(min(k, len(self)), dim=1)
 
-# %% ../nbs/06_gallery.ipynb #016433ec
+# %% ../nbs/06_gallery.ipynb #f1e61ac6
 @patch
 def enrolment_scores(self:Gallery)->pd.DataFrame: # `name`, `mated`, `non_mated`, `trained`: a row for each enrolment photo
     "Every enrolment photo searched with: against its person without it (NaN if it is the only one), and the best of everybody else."
-    scores = self.embeddings @ self.templates.T
+    searches = self.embeddings if self.searches is None else self.searches
+    scores = searches @ self.templates.T
     rows = torch.arange(len(scores))
     without = self.sums[self.owners] - self.embeddings
-    mated = (self.embeddings * F.normalize(without)).sum(dim=1)
+    mated = (searches * F.normalize(without)).sum(dim=1)
     mated[self.counts[self.owners] == 1] = torch.nan
     weighted = torch.tensor([n in self.class_weights for n in self.names], dtype=torch.bool)[self.owners]
     mated = torch.where(weighted, scores[rows, self.owners], mated)
@@ -256,7 +277,7 @@ def calibrate(self:Gallery,
     self.calibration = Calibration(fpir, threshold, float(low), float(max(high, 1 - 0.05**(1/len(names)))), float(fnir), len(names))
     return self.calibration
 
-# %% ../nbs/06_gallery.ipynb #d6bb1b8d
+# %% ../nbs/06_gallery.ipynb #ea0d7a85
 _FORMAT = 'facereid_nb gallery'
 
 @patch
@@ -268,6 +289,7 @@ def save(self:Gallery,
                  calibration=self.calibration and asdict(self.calibration))
     metadata = dict(format=_FORMAT, version=__version__, model_id=self.model_id, about=json.dumps(about))
     tensors = dict(embeddings=self.embeddings.contiguous(), owners=self.owners)
+    if self.searches is not None: tensors['searches'] = self.searches.contiguous()
     if self.class_weights: tensors['class_weights'] = torch.stack([*self.class_weights.values()])
     with atomic_write(path) as tmp: tmp.write_bytes(save(tensors, metadata))
     return Path(path)
@@ -287,6 +309,6 @@ def load(cls:Gallery,
             about, tensors = json.loads(meta['about']), {k: f.get_tensor(k) for k in f.keys()}
     except SafetensorError as e:
         raise InputError(f'{path}: is damaged, or not a gallery of facereid_nb ({e}); make it again with byteface build-gallery') from None
-    return cls(meta['model_id'], about['mirror'], about['names'], tensors['embeddings'], tensors['owners'],
+    return cls(meta['model_id'], about['mirror'], about['names'], tensors['embeddings'], tensors['owners'], tensors.get('searches'),
                dict(zip(about['class_weights'], tensors.get('class_weights', ()))), about['trained'],
                about['calibration'] and Calibration(**about['calibration']))

@@ -127,6 +127,19 @@ def predict(self:Recognizer,
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
                              similarity=[m.similarity for m in matches], best=[m.best for m in matches]))
 
+# %% ../nbs/08_infer.ipynb #59d7e84f
+@patch
+def scores(self:Recognizer,
+    items:pd.DataFrame, # Crops, or photos where the model takes whole photos: `path`
+    batch_size:int=64, # Images per batch
+)->torch.Tensor: # Cosines `(N,P)` with the people of the gallery, in its order; NaN where there is no face to compare
+    "Every photo's similarity with everybody; raises `InputError` for crops of another alignment."
+    check_alignment(items, self.recipe)
+    there = ~items.status.isin(NO_CROP).to_numpy() if 'status' in items else np.ones(len(items), dtype=bool)
+    found = torch.full((len(items), len(self.gallery)), torch.nan)
+    found[there] = embed(self.model, items.path[there], self.gallery.mirror, batch_size) @ self.gallery.templates.T
+    return found
+
 # %% ../nbs/08_infer.ipynb #5a14997d
 def write_predictions(
     predictions:pd.DataFrame, # From `Recognizer.predict`
