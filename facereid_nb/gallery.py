@@ -245,7 +245,7 @@ def enrolment_scores(self:Gallery)->pd.DataFrame: # `name`, `mated`, `non_mated`
     names = np.array(self.names, dtype=object)[self.owners]
     return pd.DataFrame(dict(name=names, mated=mated, non_mated=scores.max(dim=1).values, trained=np.isin(names, self.trained)))
 
-# %% ../nbs/06_gallery.ipynb #53d35ab4
+# %% ../nbs/06_gallery.ipynb #e3d1d5ad
 @patch
 def calibrate(self:Gallery,
     fpir:float=0.01, # The largest false positive identification rate to accept, 0 to 1
@@ -254,6 +254,9 @@ def calibrate(self:Gallery,
     "Choose the threshold from the enrolment photos; raises `InputError` for fewer than three people, and warns where they can't support the rate."
     if not 0 < fpir < 1: raise InputError(f'fpir is a rate between 0 and 1, not {fpir}')
     if len(self) < 3: raise InputError(f'calibration needs three people or more, not {len(self)}')
+    if 0 < len(self.class_weights) < len(self):
+        warnings.warn('some people here are enrolled by a class weight and some by their photos, whose scores are on different scales: '
+                      'one threshold does not fit both; use replace(recipe, gallery=\'mean\')')
     scores = self.enrolment_scores()
     unseen = scores[~scores.trained]
     if unseen.name.nunique() < 3:
