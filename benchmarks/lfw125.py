@@ -48,7 +48,7 @@ def right_face_rate(crops, data, model, embeddings):
         faces = detect_faces([photo], detector)[0]
         candidates = [warp(photo, similarity_matrix(f.landmarks, ALIGNMENT.size), ALIGNMENT.size) for f in faces]
         person = gallery.names.index(row['gt'])
-        others = gallery.means[person]*gallery.counts[person] - embeddings[i]
+        others = gallery.sums[person] - embeddings[i]
         right += int((embed(model, candidates, mirror=True) @ others).argmax()) == row.face_index
     return right/len(several), len(several)
 
