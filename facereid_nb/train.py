@@ -42,10 +42,10 @@ from fastai.vision.augment import AffineCoordTfm, Resize, ResizeMethod, affine_m
 from fastai.vision.core import PILImage
 import fastai.vision.learner # noqa: F401, teaches `show_results` to show images
 
-# %% ../nbs/05_train.ipynb #54efa582
+# %% ../nbs/05_train.ipynb #86c6eef7
 from . import __version__
 from .align import Alignment, align_faces
-from .backbones import create_backbone, native_input, read_weights
+from .backbones import check_size, create_backbone, native_input, read_weights
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
 from .degrade import Camera, Degrade, DegradedCopies
 from .fourier import FOURIER_MEAN, FOURIER_STD, FourierChannel
@@ -412,7 +412,7 @@ def face_crops(
     top = Path(recipe.crops_dir)
     return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
-# %% ../nbs/05_train.ipynb #838a0b46
+# %% ../nbs/05_train.ipynb #58b0d49e
 def face_loss(
     recipe:Recipe, # Whose settings to follow
     n_classes:int, # K, number of people
@@ -475,6 +475,7 @@ def face_learner(
 )->Learner: # Its model is a `FaceModel`; train it with `fit_recipe`, or in any other way that fastai knows
     "A fastai `Learner` for these people by this recipe."
     check_names(items)
+    check_size(recipe.backbone, recipe.size)
     items = face_crops(items, recipe)
     recipe = replace(recipe, align=crops_alignment(items))
     items = training_items(items[~items['gt'].isin(held_out_people(items['gt'], recipe.hold_out, recipe.seed))])
