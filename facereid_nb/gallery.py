@@ -245,13 +245,13 @@ def enrolment_scores(self:Gallery)->pd.DataFrame: # `name`, `mated`, `non_mated`
     names = np.array(self.names, dtype=object)[self.owners]
     return pd.DataFrame(dict(name=names, mated=mated, non_mated=scores.max(dim=1).values, trained=np.isin(names, self.trained)))
 
-# %% ../nbs/06_gallery.ipynb #e3d1d5ad
+# %% ../nbs/06_gallery.ipynb #0b0014bb
 @patch
 def calibrate(self:Gallery,
     fpir:float=0.01, # The largest false positive identification rate to accept, 0 to 1
     n_bootstrap:int=1000, # Draws for the interval
 )->Calibration: # Also kept as `calibration`
-    "Choose the threshold from the enrolment photos; raises `InputError` for fewer than three people, and warns where they can't support the rate."
+    "Choose the threshold from the enrolment photos, every person weighing the same and half a person kept in reserve; raises `InputError` for fewer than three people, and warns where they can't support the rate."
     if not 0 < fpir < 1: raise InputError(f'fpir is a rate between 0 and 1, not {fpir}')
     if len(self) < 3: raise InputError(f'calibration needs three people or more, not {len(self)}')
     if 0 < len(self.class_weights) < len(self):
@@ -267,7 +267,7 @@ def calibrate(self:Gallery,
     non_mated = unseen.non_mated.to_numpy()
     order = np.argsort(-non_mated, kind='stable')
     share = np.cumsum((1/np.bincount(people))[people[order]]) / len(names)
-    n_allowed = np.searchsorted(share, fpir, side='right')
+    n_allowed = np.searchsorted(share, fpir - 0.5/len(names), side='right')
     threshold = float(np.nextafter(np.float32(non_mated[order[n_allowed]]), np.float32(2)))
     if fpir*len(non_mated) < 3: warnings.warn(f'{len(non_mated)} photos of {len(names)} people are too few for an FPIR of {fpir:g}: '
                                               f'less than {3/len(non_mated):.2g} cannot be told from 0; enrol more people, or accept more')
