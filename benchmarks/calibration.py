@@ -15,7 +15,7 @@ import numpy as np, pandas as pd
 from facereid_nb.align import align_faces
 from facereid_nb.backbones import native_input
 from facereid_nb.data import atomic_write, read_items
-from facereid_nb.gallery import Gallery, embed
+from facereid_nb.gallery import embed
 from facereid_nb.train import ARCFACE, FaceModel
 from lfw125 import ALIGNMENT, enrol
 
