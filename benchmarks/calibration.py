@@ -7,7 +7,7 @@ the others are the strangers; nobody's photos are on both sides. Rates weigh eve
 for goes to benchmarks/calibration.csv: the mean over splits of the measured rate, its standard deviation, and how often it lies in the
 interval that `calibrate` gives.
 """
-import argparse, os, warnings
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from facereid_nb.backbones import native_input
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.gallery import embed
 from facereid_nb.train import ARCFACE, FaceModel
-from lfw125 import ALIGNMENT, enrol
+from lfw125 import ALIGNMENT, arguments, enrol
 
 def split(items, embeddings, model, fpirs, seed):
     "Promised and measured FPIR of one split, for each rate."
@@ -33,10 +33,7 @@ def split(items, embeddings, model, fpirs, seed):
     return rows
 
 def main():
-    shared = Path(os.environ.get('FACEREID_SHARED', '../shared'))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, default=shared/'data'/'lfw125')
-    parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
+    parser = arguments(__doc__)
     parser.add_argument('--crops', type=Path, default=Path('benchmarks/lfw125/crops'), help='crops that are there are kept')
     parser.add_argument('--splits', type=int, default=200)
     args = parser.parse_args()

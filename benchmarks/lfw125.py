@@ -21,6 +21,14 @@ from facereid_nb.train import ARCFACE, FaceModel, face_learner
 
 ALIGNMENT = Alignment(method='similarity', size=112, select='central')
 
+def arguments(description):
+    "A parser with the options that all benchmarks on lfw125 share: where photos and weights are."
+    shared = Path(os.environ.get('FACEREID_SHARED', '../shared'))
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data', type=Path, default=shared/'data'/'lfw125')
+    parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
+    return parser
+
 def align(data, out):
     train = align_faces(read_items(data/'trainset.csv'), out/'crops', ALIGNMENT)
     test = align_faces(read_items(data/'eval_set.csv', data/'test'), out/'crops'/'test', ALIGNMENT)
@@ -68,10 +76,7 @@ def identify(model, split, train, test, embeddings, labels, out, name):
     return rows
 
 def main():
-    shared = Path(os.environ.get('FACEREID_SHARED', '../shared'))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, default=shared/'data'/'lfw125')
-    parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
+    parser = arguments(__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'))
     parser.add_argument('--epochs', type=int, default=4, help='of the fine-tuning')
     args = parser.parse_args()

@@ -7,7 +7,7 @@
 A fifth of the training people are held out and play strangers, and a fifth of the others' photos are searched with, others with every
 seed: nothing of test/ is used. Side questions have one seed. A row for every run goes to --out; runs that are there are not repeated, so a stopped benchmark goes on.
 """
-import argparse, os, tempfile, time
+import tempfile, time
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -26,7 +26,7 @@ from facereid_nb.fourier import FOURIER_MEAN, FOURIER_STD
 from facereid_nb.gallery import Gallery, embed
 from facereid_nb.heads import FocalLoss
 from facereid_nb.train import ARCFACE, face_learner
-from lfw125 import ALIGNMENT, answer
+from lfw125 import ALIGNMENT, answer, arguments
 
 class SmallResNeXt(nn.Module):
     "A ResNeXt of 14 layers, a quarter as wide as ResNeXt-50 8×4d: `(B,3,H,W)` → `(B,512)` of length 1."
@@ -116,10 +116,7 @@ def run(base, changes, split, seed):
     return rows
 
 def main():
-    shared = Path(os.environ.get('FACEREID_SHARED', '../shared'))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, default=shared/'data'/'lfw125')
-    parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
+    parser = arguments(__doc__)
     parser.add_argument('--group', choices=('scratch', 'pretrained'), default='scratch')
     parser.add_argument('--seeds', type=int, default=3)
     parser.add_argument('--out', type=Path, help='default: benchmarks/recipes_GROUP.csv')

@@ -5,7 +5,7 @@
 DIR holds trainset.csv, eval_set.csv, public_labels.csv, train/, test/ and test_cctv/. Everything goes to --out; crops that are there are kept.
 Every threshold comes from the enrolment photos alone, for an FPIR of 0.01. A row for each model and test set goes to benchmarks/surveillance.csv.
 """
-import argparse, os, time
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from facereid_nb.evaluate import at_threshold, dir_at, searches
 from facereid_nb.gallery import Gallery
 from facereid_nb.infer import Recognizer
 from facereid_nb.train import SURVEILLANCE, FaceModel, face_learner
+from lfw125 import arguments
 
 def measure(model, crops, tests, labels, name):
     "A row for each test set, the threshold calibrated for its kind of photo."
@@ -29,10 +30,7 @@ def measure(model, crops, tests, labels, name):
     return rows
 
 def main():
-    shared = Path(os.environ.get('FACEREID_SHARED', '../shared'))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, default=shared/'data'/'lfw125')
-    parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
+    parser = arguments(__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'))
     parser.add_argument('--epochs', type=int, default=SURVEILLANCE.epochs)
     args = parser.parse_args()

@@ -5,12 +5,13 @@
 The executed notebooks and all that they write go to --out, which shows photos of real people and is not for publishing.
 The table goes to benchmarks/tutorials.csv.
 """
-import argparse, os
+import os
 from pathlib import Path
 
 import nbformat, pandas as pd
 from nbconvert.preprocessors import ExecutePreprocessor
 from facereid_nb.data import atomic_write
+from lfw125 import arguments
 
 TUTORIALS = {'arcface_reid_on_kaggle': 'arcface_reid', 'fourier_sphereface2_on_kaggle': 'fourier_sphereface2'}
 notebooks = Path(__file__).resolve().parent.parent/'nbs'/'tutorials'
@@ -22,10 +23,7 @@ def execute(name, out):
     nbformat.write(nb, out/f'{name}.ipynb')
 
 def main():
-    shared = Path(os.environ.get('FACEREID_SHARED', '../shared'))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', type=Path, default=shared/'data'/'lfw125')
-    parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
+    parser = arguments(__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/tutorials'))
     args = parser.parse_args()
     os.environ |= dict(FACEREID_BUDGET='cpu', FACEREID_DATA=str(args.data.resolve()), FACEREID_WEIGHTS=str(args.weights.resolve()))
