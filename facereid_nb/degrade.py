@@ -77,14 +77,14 @@ def compress(
     pixels = (x*255).round().to('cpu', torch.uint8)
     return torch.stack([jpeg(im, int(q)) for im, q in zip(pixels, quality)]).to(x) / 255
 
-# %% ../nbs/02a_degrade.ipynb #56ee89ab
+# %% ../nbs/02a_degrade.ipynb #eb77d09b
 @dataclass(frozen=True)
 class Camera:
     "A range of poor cameras; every image gets one of its own from it."
     size:tuple = (16., 64.) # Height of a face crop on the sensor, in pixels: smallest and largest
-    motion:float = 1.2 # Longest motion blur, in sensor pixels; half of the images have some
-    defocus:float = 0.7 # Largest standard deviation of the defocus, in sensor pixels
-    gain:tuple = (0.35, 1.1) # Darkest and brightest
+    motion:float = 0.8 # Longest motion blur, in sensor pixels; half of the images have some
+    defocus:float = 0.4 # Largest standard deviation of the defocus, in sensor pixels
+    gain:tuple = (0.45, 1.1) # Darkest and brightest
     gamma:tuple = (0.8, 1.4) # Smallest and largest
     noise:float = 0.05 # Largest standard deviation of the read noise, and of the shot noise at full light
     quality:tuple = (25., 95.) # Lowest and highest JPEG quality
@@ -132,7 +132,7 @@ def _degrade(x, camera):
     enlarge = 'bicubic' if torch.rand(()) < 0.5 else 'bilinear'
     return F.interpolate(x, size=(height, height), mode=enlarge).clamp(0, 1)
 
-# %% ../nbs/02a_degrade.ipynb #9a10eaa1
+# %% ../nbs/02a_degrade.ipynb #52377d56
 class Degrade(Transform):
     "Degrade the images of a batch."
     order = 60
@@ -146,13 +146,14 @@ class Degrade(Transform):
     def encodes(self, x:TensorImage): return degrade(x, self.camera)
 
 class DegradedCopies(ItemTransform):
-    "Follow the images of a training batch `(x, y)` by degraded copies of all of them: `B` become `B·(1 + copies)`."
-    order, split_idx = 60, 0
+    "Follow the images of a batch `(x, y)` by degraded copies of all of them: `B` become `B·(1 + copies)`."
+    order = 60
     def __init__(self,
         camera:Camera=Camera(), # The range to draw from
         copies:int=2, # Copies of each image
+        split_idx:int|None=0, # 0 for training batches, 1 for validation batches, None for both
     ):
-        super().__init__()
+        super().__init__(split_idx=split_idx)
         self.camera, self.copies = camera, copies
 
     def encodes(self, batch):

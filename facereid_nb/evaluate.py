@@ -10,13 +10,14 @@ __all__ = ['with_truth', 'open_set_summary', 'heldout_split', 'best_threshold', 
            'roc', 'tar_at_far', 'eer', 'plot_roc', 'read_pairs', 'tenfold_accuracy', 'confusions', 'misses',
            'write_report']
 
-# %% ../nbs/07_evaluate.ipynb #05fbfdbe
+# %% ../nbs/07_evaluate.ipynb #7bd4153b
 import base64, inspect, io, os
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from jinja2 import Environment
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import beta
+from sklearn.metrics import roc_curve
 
 # %% ../nbs/07_evaluate.ipynb #3a56000a
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
@@ -356,7 +357,7 @@ def plot_cmc(
     ax.grid(alpha=.4)
     return _closed(fig)
 
-# %% ../nbs/07_evaluate.ipynb #b76986ce
+# %% ../nbs/07_evaluate.ipynb #25b9174b
 def _pairs(scores, same):
     "Scores of pairs as `(N,)` float64, -inf for NaN, and whether both photos are of one person as `(N,)` bool."
     if hasattr(scores, 'detach'): scores = scores.detach().cpu().double().numpy()
@@ -371,9 +372,9 @@ def roc(
 )->pd.DataFrame: # `threshold`, `FAR`, `TAR`: a row for each threshold, falling from infinity
     "Receiver operating characteristic of verification: pairs at or above the threshold are accepted."
     scores, same = _pairs(scores, same)
-    thresholds = np.append(np.unique(scores[scores > -np.inf]), np.inf)[::-1]
-    far, tar = (_at_least(scores[kind], thresholds, np.ones(kind.sum())) for kind in (~same, same))
-    return pd.DataFrame(dict(threshold=thresholds, FAR=far, TAR=tar))
+    lowest = np.finfo(float).min
+    far, tar, thresholds = roc_curve(same, np.maximum(scores, lowest), drop_intermediate=False)
+    return pd.DataFrame(dict(threshold=thresholds, FAR=far, TAR=tar))[thresholds > lowest]
 
 def tar_at_far(
     scores, # Similarities of N pairs

@@ -16,10 +16,10 @@ from PIL import Image
 from tqdm.auto import tqdm
 from fastcore.basics import chunked, patch
 
-# %% ../nbs/08_infer.ipynb #b912a5af
+# %% ../nbs/08_infer.ipynb #5170e619
 from .align import Crop, align_images, face_detector
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image, show_images
-from .gallery import Gallery, embed
+from .gallery import Ensemble, Gallery, embed
 from .train import FaceModel, check_alignment, crops_alignment, load_model
 
 # %% ../nbs/08_infer.ipynb #74436250
@@ -38,27 +38,29 @@ class Match:
         "The nearest person, whatever the threshold; empty where there was nothing to compare."
         return self.nearest[0][0] if self.nearest else ''
 
-# %% ../nbs/08_infer.ipynb #349901b1
+# %% ../nbs/08_infer.ipynb #80f51528
 class Recognizer:
     "Names the faces of the people in a gallery and refuses all others."
     def __init__(self,
-        model, # A `FaceModel`, or the path of a saved one
+        model, # A `FaceModel` or the path of a saved one; an `Ensemble`, or a list of paths
         gallery, # A `Gallery` of this model, or its path
         threshold:float|None=None, # Smallest cosine at which a face is named; default: the gallery's if it is calibrated, else the recipe's
         k:int=5, # How many of the nearest people a `Match` lists
         no_face:str='keep', # A photo without a face: 'keep' its centre, or 'skip' it and answer unknown
     ):
-        self.model = model if isinstance(model, FaceModel) else load_model(model)
+        self.model = model if isinstance(model, torch.nn.Module) else Ensemble(model) if isinstance(model, (list, tuple)) else load_model(model)
         self.gallery = gallery if isinstance(gallery, Gallery) else Gallery.load(gallery)
         self.gallery.check(self.model.id)
         self.recipe = self.model.recipe
+        if threshold is None and self.gallery.threshold is None and self.gallery.cohort:
+            raise InputError('scores normalised by a cohort are no cosines, which the recipe\'s threshold is for: calibrate the gallery, or pass a threshold')
         self.threshold = next(t for t in (threshold, self.gallery.threshold, self.recipe.threshold) if t is not None)
         self.k, self.no_face = k, no_face
         self.detector = face_detector(self.recipe.align, self.model.device) if self.recipe.align else None
 
     def __repr__(self): return f'Recognizer of {len(self.gallery)} people, threshold {self.threshold:.3f}'
 
-# %% ../nbs/08_infer.ipynb #b22cf331
+# %% ../nbs/08_infer.ipynb #86fa4d1d
 def _as_image(im):
     "What a caller may pass as an image, as a path or RGB; raises `InputError` for anything else."
     if isinstance(im, (str, os.PathLike)): return im
@@ -104,7 +106,7 @@ def __call__(self:Recognizer,
 def _embed(self:Recognizer, images):
     "Embeddings `(N,D)`, NaN where the image is None."
     there = [i for i,im in enumerate(images) if im is not None]
-    embeddings = torch.full((len(images), self.model.backbone.embedding_size), torch.nan)
+    embeddings = torch.full((len(images), self.model.embedding_size), torch.nan)
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.mirror)
     return embeddings
 
@@ -127,17 +129,17 @@ def predict(self:Recognizer,
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
                              similarity=[m.similarity for m in matches], best=[m.best for m in matches]))
 
-# %% ../nbs/08_infer.ipynb #59d7e84f
+# %% ../nbs/08_infer.ipynb #f80def53
 @patch
 def scores(self:Recognizer,
     items:pd.DataFrame, # Crops, or photos where the model takes whole photos: `path`
     batch_size:int=64, # Images per batch
-)->torch.Tensor: # Cosines `(N,P)` with the people of the gallery, in its order; NaN where there is no face to compare
+)->torch.Tensor: # `(N,P)`, the gallery's `scores` with its people, in its order; NaN where there is no face to compare
     "Every photo's similarity with everybody; raises `InputError` for crops of another alignment."
     check_alignment(items, self.recipe)
     there = ~items.status.isin(NO_CROP).to_numpy() if 'status' in items else np.ones(len(items), dtype=bool)
     found = torch.full((len(items), len(self.gallery)), torch.nan)
-    found[there] = embed(self.model, items.path[there], self.gallery.mirror, batch_size) @ self.gallery.templates.T
+    found[there] = self.gallery.scores(embed(self.model, items.path[there], self.gallery.mirror, batch_size), self.model.id)
     return found
 
 # %% ../nbs/08_infer.ipynb #5a14997d

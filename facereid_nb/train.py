@@ -8,8 +8,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/train.html.md"""
 __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'SURVEILLANCE', 'RECIPES', 'Recipe', 'item_tfms', 'batch_tfms', 'crop_mat',
            'jitter_colours', 'ColourJitter', 'augmentations', 'check_names', 'training_items', 'valid_split',
            'held_out_people', 'loader_processes', 'face_dataloaders', 'FaceModel', 'save_model', 'load_model',
-           'crops_alignment', 'check_alignment', 'face_crops', 'face_loss', 'imprint', 'Distill', 'face_learner',
-           'run_files', 'plot_history']
+           'crops_alignment', 'check_alignment', 'face_crops', 'face_loss', 'imprint', 'stages', 'Distill',
+           'FreezeBatchNorm', 'face_learner', 'run_files', 'plot_history']
 
 # %% ../nbs/05_train.ipynb #4973f084
 import copy, hashlib, json, math, os, random, time, warnings
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
-# %% ../nbs/05_train.ipynb #7abe5ac9
+# %% ../nbs/05_train.ipynb #d6b1a8cc
 import numpy as np, pandas as pd, matplotlib.pyplot as plt
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
@@ -30,7 +30,7 @@ from fastcore.basics import chunked, patch
 from fasttransform import Pipeline, Transform
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
-from fastai.callback.schedule import ParamScheduler, SchedCos
+from fastai.callback.schedule import ParamScheduler, SchedCos, combined_cos
 from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import ColReader, IndexSplitter, IntToFloatTensor, Normalize, ToTensor
@@ -40,18 +40,19 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import TensorImage, default_device, params, set_seed
 from fastai.vision.augment import AffineCoordTfm, Resize, ResizeMethod, affine_mat, flip_mat, rotate_mat
 from fastai.vision.core import PILImage
+from PIL import Image
 import fastai.vision.learner # noqa: F401, teaches `show_results` to show images
 
-# %% ../nbs/05_train.ipynb #86c6eef7
+# %% ../nbs/05_train.ipynb #6d67e502
 from . import __version__
 from .align import Alignment, align_faces
 from .backbones import check_size, create_backbone, native_input, read_weights
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
-from .degrade import Camera, Degrade, DegradedCopies
+from .degrade import Camera, DegradedCopies
 from .fourier import FOURIER_MEAN, FOURIER_STD, FourierChannel
 from .heads import ArcFaceLoss, CosineHead, FocalLoss, SphereFace2Loss
 
-# %% ../nbs/05_train.ipynb #4e5435d2
+# %% ../nbs/05_train.ipynb #4097527d
 @dataclass(frozen=True)
 class Recipe:
     "All that makes a training run reproducible, and all that inference must know of it."
@@ -71,8 +72,11 @@ class Recipe:
     hue:float = 0.1 # Augmentation: largest shift of hue, as a part of the colour circle
     camera:Camera|None = None # Poor cameras to learn from, see 02a_degrade; None: photos as they are
     good:float = 0.2 # With a camera: part of the photos in a batch that stay as they are
-    distill:float = 3. # With a camera: weight of staying near what the untrained backbone makes of the good photo
-    imprint:bool = False # Start the class weights at the mean embeddings of their photos
+    classify:float = 1. # With a camera: weight of the loss named below …
+    distill:float = 3. # … of staying near what the untrained backbone makes of the good photo …
+    relations:float = 0. # … of being as like each person as the untrained backbone has it …
+    features:float = 0. # … and of its feature maps
+    freeze_bn:bool = False # Keep the batch norm statistics that the backbone starts with
     loss:str = 'arcface' # 'arcface', 'sphereface2' or 'focal', see 04_heads; 'arcface' without margin is softmax
     scale:float = 30. # ArcFace's and focal loss's s, SphereFace2's r
     margin:float = 0.5 # ArcFace's m, in radians; SphereFace2's m
@@ -82,9 +86,10 @@ class Recipe:
     detach:bool = True # SphereFace2's gradient: as in the authors' code, or the formula's own
     epochs:int = 20 # Passes over the training photos
     batch_size:int = 32 # Photos per step
-    lr_backbone:float = 5e-5 # Learning rate of the backbone at the start
-    lr_head:float = 1e-3 # Learning rate of the class weights at the start
+    lr_backbone:float = 5e-5 # Highest learning rate of the backbone
+    lr_head:float = 1e-3 # Highest learning rate of the class weights
     lr_min:float = 1e-6 # Where the cosine annealing of both ends
+    warmup:float = 0. # Part of the training in which both rise, from a 25th; 0 to start at the highest
     weight_decay:float = 1e-4 # Of AdamW
     valid_pct:float = 0.1 # Part of the photos that validates
     hold_out:float = 0. # Part of the people who are not trained on, so that a threshold can be calibrated on them
@@ -113,7 +118,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #813a4a04
+# %% ../nbs/05_train.ipynb #144efd2f
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -125,12 +130,16 @@ FOURIER_SPHEREFACE2 = Recipe(
 
 SURVEILLANCE = Recipe(
     name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'), align=Alignment(select='central'),
-    camera=Camera(), imprint=True, crop=0.9, rotate=8., margin=0.3, lr_backbone=1e-3, lr_head=1e-3)
+    camera=Camera(), classify=0., distill=5., relations=1., features=5., freeze_bn=True, epochs=24, hold_out=0.1,
+    crop=0.9, rotate=8., batch_size=16, lr_backbone=1e-3, lr_head=1e-3, warmup=0.1, valid_pct=0.05)
 
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
 
-# %% ../nbs/05_train.ipynb #1a57fe2b
-def _open(path): return PILImage.create(open_image(path) if isinstance(path, (str, os.PathLike)) else path)
+# %% ../nbs/05_train.ipynb #f69dece4
+def _open(image):
+    "A path, PIL image or array as fastai's image; a caller's image stays as it is."
+    if isinstance(image, (str, os.PathLike)): image = open_image(image)
+    return PILImage.create(image.convert('RGB') if isinstance(image, Image.Image) else image)
 
 def item_tfms(
     recipe:Recipe, # Whose settings to follow
@@ -163,7 +172,7 @@ class _Geometry(AffineCoordTfm):
     "Affine augmentations as one resampling, in training only: fastai's own resamples validation images too, with the identity."
     def __call__(self, b, split_idx=None, **kwargs): return b if split_idx else super().__call__(b, split_idx=split_idx, **kwargs)
 
-# %% ../nbs/05_train.ipynb #b8b428e6
+# %% ../nbs/05_train.ipynb #af49e779
 _RGB_TO_YIQ = torch.tensor([[.299, .587, .114], [.5959, -.2746, -.3213], [.2115, -.5227, .3112]])
 
 def jitter_colours(
@@ -200,9 +209,9 @@ class ColourJitter(Transform):
 def augmentations(
     recipe:Recipe, # Whose settings to follow
 )->list: # fastai transforms of a batch
-    "The recipe's random crops, rotations, mirror images and changes of colour, each image drawn for itself; with a camera, poor copies, and poor photos to validate on."
+    "The recipe's random crops, rotations, mirror images and changes of colour, each image drawn for itself; with a camera, also in validation, a poor copy of each."
     return [_Geometry(aff_fs=[partial(crop_mat, min_area=recipe.crop), partial(rotate_mat, max_deg=recipe.rotate, p=1), partial(flip_mat, p=recipe.flip)]),
-            ColourJitter(recipe.jitter, recipe.hue), *([DegradedCopies(recipe.camera, copies=1), Degrade(recipe.camera, split_idx=1)] if recipe.camera else [])]
+            ColourJitter(recipe.jitter, recipe.hue), *([DegradedCopies(replace(recipe.camera, misalign=0.), copies=1, split_idx=None)] if recipe.camera else [])]
 
 # %% ../nbs/05_train.ipynb #240fe8e0
 def check_names(
@@ -296,7 +305,7 @@ class FaceModel(nn.Module):
         "L2-normalised embeddings."
         return F.normalize(self.backbone(x.as_subclass(Tensor)).float())
 
-# %% ../nbs/05_train.ipynb #fc74a70b
+# %% ../nbs/05_train.ipynb #5b7ce63b
 @patch
 def resize(self:FaceModel,
     image, # A path, a PIL image or a `(H,W,3)` uint8 array
@@ -322,6 +331,9 @@ def preprocess(self:FaceModel,
 
 @patch(as_prop=True)
 def device(self:FaceModel): return self.head.weight.device
+
+@patch(as_prop=True)
+def embedding_size(self:FaceModel)->int: return self.backbone.embedding_size
 
 # %% ../nbs/05_train.ipynb #85e0c678
 @patch(as_prop=True)
@@ -412,7 +424,7 @@ def face_crops(
     top = Path(recipe.crops_dir)
     return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
-# %% ../nbs/05_train.ipynb #58b0d49e
+# %% ../nbs/05_train.ipynb #3498893f
 def face_loss(
     recipe:Recipe, # Whose settings to follow
     n_classes:int, # K, number of people
@@ -438,35 +450,73 @@ def imprint(
     owners = torch.tensor([model.class_names.index(name) for name in items['gt']], device=embeddings.device)
     model.head.weight.copy_(F.normalize(torch.zeros_like(model.head.weight).index_add(0, owners, embeddings)))
 
+def stages(
+    backbone:nn.Module, # Any network that makes feature maps `(B,C,H,W)`
+    x:Tensor, # A batch that it takes
+)->list: # Names of modules
+    "The last of the least nested modules with a feature map of each resolution, from a quarter of the input's down to 2 pixels."
+    last = {}
+    def note(module, inputs, output, name):
+        if not isinstance(output, Tensor) or output.ndim != 4: return
+        if name.count('.') <= last.get(output.shape[-1], name).count('.'): last[output.shape[-1]] = name
+    hooks = [m.register_forward_hook(partial(note, name=name)) for name, m in backbone.named_modules() if name]
+    with torch.no_grad(): backbone(x)
+    for h in hooks: h.remove()
+    return [name for size, name in last.items() if 1 < size <= x.shape[-1]/4]
+
 class Distill(Callback):
-    "Of the good photos and their degraded copies show each once; keep embeddings near the teacher's of the good one: adds weight·(1 − cosine)."
+    """A network for poor photos learns what its teacher makes of the good ones. Each photo is seen once, good or degraded, with embedding s;
+    t is the teacher's of the good one, W the people's mean embeddings. The loss is classify·(that of the learner) + distill·(1 − s·t)
+    + relations·KL(softmax(t·W/τ) ‖ softmax(s·W/τ)) (Hinton et al., arXiv:1503.02531) + features·(mean over `stages` of |F_s − F_t|²/|F_t|²)
+    (Romero et al., arXiv:1412.6550)."""
     order = 20
     def __init__(self,
         teacher:nn.Module, # The backbone that knows good photos; it isn't trained
-        weight:float=3., # Of the added loss
-        good:float=0.2, # Part of the batch that is shown undegraded
+        people:Tensor, # W, `(K,D)`, of length 1
+        recipe:Recipe, # Its `good`, `classify`, `distill`, `relations` and `features` count
+        temperature:float=0.07, # τ
     ):
-        self.teacher, self.weight, self.good = teacher.eval().requires_grad_(False), weight, good
+        self.teacher, self.people, self.recipe, self.temperature = teacher.eval().requires_grad_(False), people, recipe, temperature
 
     def before_fit(self):
         self.teacher.to(self.dls.device)
-        self.hook = self.learn.model.head.register_forward_pre_hook(lambda head, inputs: setattr(self, 'embeddings', inputs[0]))
+        self.people = self.people.to(self.dls.device)
+        self.after_fit()
+        self.maps = {}
+        self.hooks = [self.learn.model.head.register_forward_pre_hook(lambda head, inputs: setattr(self, 'embeddings', inputs[0]))]
+        blank = torch.zeros(1, 4 if self.recipe.fourier else 3, self.recipe.size, self.recipe.size, device=self.dls.device)
+        for name in stages(self.teacher, blank) if self.recipe.features else ():
+            for who, net in (('teacher', self.teacher), ('student', self.learn.model.backbone)):
+                self.hooks.append(net.get_submodule(name).register_forward_hook(lambda m, i, output, key=(name, who): self.maps.update({key: output})))
 
     def before_batch(self):
-        if not self.training: return
         good, poor = self.x.as_subclass(Tensor).chunk(2)
-        with torch.no_grad(): self.targets = self.teacher(good)
-        n_good = round(self.good*len(good))
+        if not self.yb:
+            self.learn.xb = (good,)
+            return
+        with torch.no_grad(): self.targets = self.teacher(good).float()
+        n_good = round(self.recipe.good*len(good)) if self.training else 0
         self.learn.xb = (torch.cat([good[:n_good], poor[n_good:]]),)
         self.learn.yb = (self.y[:len(good)],)
 
     def after_loss(self):
-        if not self.training: return
-        distance = (1 - F.cosine_similarity(self.embeddings.float(), self.targets.float())).mean()
-        self.learn.loss_grad = self.loss_grad + self.weight*distance
+        if not self.yb: return
+        s, r = self.embeddings.float(), self.recipe
+        distance = (1 - F.cosine_similarity(s, self.targets)).mean()
+        student, teacher = ((e @ self.people.T / self.temperature).log_softmax(dim=1) for e in (s, self.targets))
+        relations = F.kl_div(student, teacher, log_target=True, reduction='batchmean')
+        errors = [F.mse_loss(self.maps[name, 'student'].float(), of.float()) / of.float().square().mean() for (name, who), of in self.maps.items() if who == 'teacher']
+        self.learn.loss_grad = r.classify*self.loss_grad + r.distill*distance + r.relations*relations + r.features*sum(errors)/max(len(errors), 1)
         self.learn.loss = self.loss_grad.clone()
 
-    def after_fit(self): self.hook.remove()
+    def after_fit(self):
+        for hook in getattr(self, 'hooks', ()): hook.remove()
+
+class FreezeBatchNorm(Callback):
+    "Batch norm layers use and keep the statistics that they have; their scales and shifts are trained."
+    def before_train(self):
+        for m in self.learn.model.modules():
+            if isinstance(m, nn.modules.batchnorm._BatchNorm): m.eval()
 
 def face_learner(
     items:pd.DataFrame, # Photos or crops with their names: `image_path`, `gt`, `path`
@@ -483,19 +533,21 @@ def face_learner(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         model = FaceModel(recipe, dls.vocab)
-    if recipe.imprint: imprint(model, items)
+    if recipe.camera: imprint(model.to(default_device()), dls.train_ds.items)
+    if recipe.camera and not recipe.classify: model.head.requires_grad_(False)
     loss = face_loss(recipe, len(dls.vocab))
-    cbs = [Distill(copy.deepcopy(model.backbone), recipe.distill, recipe.good)] if recipe.camera else []
+    cbs = [Distill(copy.deepcopy(model.backbone), F.normalize(model.head.weight.detach()), recipe)] if recipe.camera else []
+    if recipe.freeze_bn: cbs.append(FreezeBatchNorm())
     return Learner(dls, model, loss_func=loss, metrics=accuracy,
                    lr=recipe.lr_head, wd=recipe.weight_decay, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
                    splitter=lambda m: [params(m.backbone), params(m.head) + params(loss)],
                    cbs=cbs + ([MixedPrecision()] if torch.cuda.is_available() else []))
 
-# %% ../nbs/05_train.ipynb #904eb4f0
+# %% ../nbs/05_train.ipynb #fa76ab1f
 _HISTORY = ['epoch', 'train_loss', 'valid_loss', 'accuracy', 'lr_backbone', 'lr_head', 'seconds']
 
 class _RunFiles(Callback):
-    "Seeds every epoch; after it writes the best model, the history and a checkpoint."
+    "Seeds every epoch, and validation always alike; after an epoch writes the best model, the history and a checkpoint."
     order = 55
     def __init__(self, files, identity, history=(), best=None):
         self.files, self.identity, self.history, self.best = files, identity, list(history), best
@@ -507,6 +559,8 @@ class _RunFiles(Callback):
         self.dls.train.rng = random.Random(seed)
         self.mean_loss.reset()
         self.started = time.time()
+
+    def before_validate(self): set_seed(self.learn.model.recipe.seed)
 
     def after_batch(self):
         if not self.training: return
@@ -523,7 +577,9 @@ class _RunFiles(Callback):
         self._write_checkpoint()
 
     def _keep_best(self, valid_loss, acc):
-        score = [acc, -valid_loss] if acc is not None else [self.epoch]
+        if acc is None: score = [self.epoch]
+        elif self.learn.model.recipe.classify: score = [acc, -valid_loss]
+        else: score = [-valid_loss]
         if self.best is None or score > self.best:
             self.best = score
             save_model(self.learn.model, self.files['model'])
@@ -563,7 +619,7 @@ def plot_history(
     plt.close(fig)
     return fig
 
-# %% ../nbs/05_train.ipynb #b2a296c7
+# %% ../nbs/05_train.ipynb #d63f87c7
 def _identity(learn):
     "What a checkpoint must agree on with the run that goes on from it."
     photos = learn.dls.train_ds.items[['image_path', 'gt']].to_csv(index=False)
@@ -615,7 +671,8 @@ def fit_recipe(self:Learner,
         self.loss_func.load_state_dict(saved['loss'])
         self.opt.load_state_dict(saved['opt'])
         run = _RunFiles(files, identity, saved['history'], saved['best'] if files['model'].exists() else None)
-    cosines = [SchedCos(lr, recipe.lr_min) for lr in (recipe.lr_backbone, recipe.lr_head)]
+    cosines = [combined_cos(recipe.warmup, lr/25, lr, recipe.lr_min) if recipe.warmup else SchedCos(lr, recipe.lr_min)
+               for lr in (recipe.lr_backbone, recipe.lr_head)]
     annealing = ParamScheduler({'lr': lambda pct: [c(pct) for c in cosines]})
     if len(run.history) < recipe.epochs:
         with _wandb_callbacks(self, wandb) as loggers:
