@@ -19,19 +19,19 @@ from facereid_nb.backbones import native_input
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.degrade import Camera
 from facereid_nb.evaluate import cmc, dir_at, heldout_split, searches
-from facereid_nb.gallery import Gallery, embed
+from facereid_nb.gallery import Gallery, embed, photo_quality
 from facereid_nb.train import ARCFACE, FaceModel
 from lfw125 import ALIGNMENT, arguments
 
 CHOICES = {'one mean': {}, 'no mirror images': dict(mirror=False), 'two templates': dict(n_templates=2), 'four templates': dict(n_templates=4),
-           'weighed by quality': dict(power=1), 'weighed by quality⁸': dict(power=8), 'cohort of 10': dict(cohort=10), 'cohort of 50': dict(cohort=50)}
+           'weighed by quality': dict(power=1), 'weighed by quality²': dict(power=2), 'cohort of 10': dict(cohort=10), 'cohort of 50': dict(cohort=50)}
 
 def photos(model, items):
     "Embeddings without and with mirror images and the quality, of good photos and of poor copies."
     found = {}
     for kind, camera in (('good', None), ('poor', Camera())):
         plain, mirrored = (embed(model, items.path, mirror, camera=camera) for mirror in (False, True))
-        found[kind] = {False: plain, True: mirrored, 'quality': (plain*mirrored).sum(dim=1).clamp(0, 1)}
+        found[kind] = {False: plain, True: mirrored, 'quality': photo_quality(model, items.path, camera=camera)}
     return found
 
 def mixed(found, rng):

@@ -2,8 +2,8 @@
 
     python benchmarks/training_bias.py --data DIR --weights mobilefacenet.pt
 
-MobileFaceNet is trained on the names of three fifths of the people of lfw125's training photos, from poor copies of them (`Camera()`), which
-draws strangers nearer to them than anything else that was tried. In each split half of the others are enrolled with them and calibrated,
+MobileFaceNet is trained on the names of three fifths of the people of lfw125's training photos, from poor copies of them (`Camera()`).
+In each split half of the others are enrolled with them and calibrated,
 and the rest are the strangers, in poor photos too. `told` is `calibrate` as it is; `not told` is a gallery that doesn't know who was
 trained on. Rates weigh every stranger the same. A row for each rate that is asked for goes to benchmarks/training_bias.csv: the mean
 over splits of the measured rate, and its standard deviation.
@@ -39,11 +39,11 @@ def split(items, good, poor, trained, seed):
 def main():
     parser = arguments(__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'), help='crops and a model that are there are kept')
-    parser.add_argument('--epochs', type=int, default=6)
+    parser.add_argument('--epochs', type=int, default=5)
     parser.add_argument('--splits', type=int, default=200)
     args = parser.parse_args()
     warnings.simplefilter('ignore')
-    recipe = replace(SURVEILLANCE, weights=str(args.weights), good=0., classify=1., distill=0., relations=0., margin=0.3, hold_out=0.4, epochs=args.epochs)
+    recipe = replace(SURVEILLANCE, weights=str(args.weights), good=0., classify=1., distill=0., relations=0., features=0., margin=0.3, hold_out=0.4, epochs=args.epochs)
     items = align_faces(read_items(args.data/'trainset.csv'), args.out/'crops', recipe.align)
     learn = face_learner(items, recipe)
     learn.fit_recipe(args.out/'training_bias.safetensors', resume=True)

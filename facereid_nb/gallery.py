@@ -106,14 +106,15 @@ def embed(
     if bad: warnings.warn(f'{len(bad)} of {len(images)} images not read: ' + '; '.join(bad[:3]) + ('; …' if len(bad) > 3 else ''))
     return torch.cat(found) if found else torch.empty(0, model.embedding_size)
 
-# %% ../nbs/06_gallery.ipynb #de469f72
+# %% ../nbs/06_gallery.ipynb #74fb1d0f
 def photo_quality(
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
     images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
     **kwargs, # Passed on to `embed`
-)->Tensor: # `(N,)`, 0 to 1; NaN where the image can't be read
-    "How recognisable faces are: agreement of the embedding with its mirror image's. 1 for a face that is its own mirror image."
-    return (embed(model, images, **kwargs) * embed(model, images, mirror=True, **kwargs)).sum(dim=1).clamp(0, 1)
+)->Tensor: # `(N,)`, 0.01 to 1; NaN where the image can't be read
+    "How recognisable faces are: the cosine of the embedding with its mirror image's, 0.01 at least. 1 for a face that is its own mirror image."
+    half_way = (embed(model, images, **kwargs) * embed(model, images, mirror=True, **kwargs)).sum(dim=1)
+    return (2*half_way**2 - 1).clamp(0.01, 1)
 
 # %% ../nbs/06_gallery.ipynb #0f060465
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from .data import ImageError, InputError, NO_CROP, atomic_write, open_image, sho
 from .gallery import Ensemble, Gallery, embed
 from .train import FaceModel, check_alignment, crops_alignment, load_model
 
-# %% ../nbs/08_infer.ipynb #74436250
+# %% ../nbs/08_infer.ipynb #72edb32c
 @dataclass(frozen=True)
 class Match:
     "The answer for one photo."
     name:str # The person, or the unknown label
-    similarity:float # Cosine with the nearest person; NaN where there was nothing to compare
-    nearest:tuple = () # The nearest people, nearest first: `(name, cosine)` each
+    similarity:float # The gallery's score of the nearest person, a cosine unless a cohort normalises it; NaN where there was nothing to compare
+    nearest:tuple = () # The nearest people, nearest first: `(name, score)` each
     box:tuple|None = None # The face in the photo, `(x1,y1,x2,y2)` in pixels
     status:str = 'as_given' # 'as_given', or what alignment made of it: 'aligned', 'centre_crop', 'no_face', 'unreadable'
     reason:str = '' # Why it wasn't aligned
@@ -38,13 +38,13 @@ class Match:
         "The nearest person, whatever the threshold; empty where there was nothing to compare."
         return self.nearest[0][0] if self.nearest else ''
 
-# %% ../nbs/08_infer.ipynb #80f51528
+# %% ../nbs/08_infer.ipynb #7b800dc8
 class Recognizer:
     "Names the faces of the people in a gallery and refuses all others."
     def __init__(self,
         model, # A `FaceModel` or the path of a saved one; an `Ensemble`, or a list of paths
         gallery, # A `Gallery` of this model, or its path
-        threshold:float|None=None, # Smallest cosine at which a face is named; default: the gallery's if it is calibrated, else the recipe's
+        threshold:float|None=None, # Smallest score at which a face is named; default: the gallery's if it is calibrated, else the recipe's
         k:int=5, # How many of the nearest people a `Match` lists
         no_face:str='keep', # A photo without a face: 'keep' its centre, or 'skip' it and answer unknown
     ):

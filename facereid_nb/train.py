@@ -118,7 +118,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #144efd2f
+# %% ../nbs/05_train.ipynb #1dc2d952
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -130,8 +130,8 @@ FOURIER_SPHEREFACE2 = Recipe(
 
 SURVEILLANCE = Recipe(
     name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'), align=Alignment(select='central'),
-    camera=Camera(), classify=0., distill=5., relations=1., features=5., freeze_bn=True, epochs=24, hold_out=0.1,
-    crop=0.9, rotate=8., batch_size=16, lr_backbone=1e-3, lr_head=1e-3, warmup=0.1, valid_pct=0.05)
+    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, epochs=16, hold_out=0.1,
+    crop=0.9, rotate=8., batch_size=16, lr_backbone=7e-4, lr_head=7e-4, warmup=0.1, valid_pct=0.05)
 
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
 
