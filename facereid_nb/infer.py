@@ -16,11 +16,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 from fastcore.basics import chunked, patch
 
-# %% ../nbs/08_infer.ipynb #5170e619
+# %% ../nbs/08_infer.ipynb #e4788373
 from .align import Crop, align_images, face_detector
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image, show_images
 from .gallery import Ensemble, Gallery, embed
-from .train import FaceModel, check_alignment, crops_alignment, load_model
+from .train import check_alignment, crops_alignment, load_model
 
 # %% ../nbs/08_infer.ipynb #72edb32c
 @dataclass(frozen=True)
