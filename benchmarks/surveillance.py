@@ -3,8 +3,8 @@
     python benchmarks/surveillance.py --data DIR --weights mobilefacenet.pt
 
 DIR holds trainset.csv, eval_set.csv, public_labels.csv, train/, test/ and test_cctv/. Everything goes to --out; crops that are there are
-kept, a model that is there is trained to its end. Every threshold comes from the enrolment photos alone. A row for each model, kind of
-photos and promised FPIR goes to benchmarks/surveillance.csv, with 95 % intervals; the DET curves go to benchmarks/surveillance_det.csv.
+kept, a model that is there is trained to its end. Every threshold but the fixed one comes from the enrolment photos alone. A row for each
+model, kind of photos and threshold goes to benchmarks/surveillance.csv, with 95 % intervals; the DET curves go to benchmarks/surveillance_det.csv.
 """
 import time
 from dataclasses import replace
@@ -14,12 +14,13 @@ import numpy as np, pandas as pd
 from facereid_nb.align import align_faces
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.evaluate import det_curve, dir_at, intervals, searches
-from facereid_nb.gallery import Ensemble, Gallery
+from facereid_nb.gallery import Gallery
 from facereid_nb.infer import Recognizer
 from facereid_nb.train import SURVEILLANCE, FaceModel, face_learner
 from lfw125 import arguments
 
 FPIRS = (0.01, 0.05)
+UNKNOWN_SHARE = 0.3 # Of the searches in the competition, as its description says
 
 def measure(name, model, crops, tests, fixed=()):
     "Rows and DET curves: for good photos an ordinary gallery, for those of the poor camera one that is made for it."
@@ -27,10 +28,11 @@ def measure(name, model, crops, tests, fixed=()):
     for part, items in tests.items():
         gallery = Gallery.build(model, crops, mirror=True, camera=SURVEILLANCE.camera if part == 'test_cctv' else None)
         table = searches(Recognizer(model, gallery, threshold=0.).scores(items), gallery.names, items['gt'])
-        promised = {fpir: gallery.calibrate(fpir).threshold for fpir in FPIRS} | {f'fixed {t}': t for t in fixed}
-        for fpir, threshold in promised.items():
+        chosen = {f'FPIR {fpir}': gallery.calibrate(fpir).threshold for fpir in FPIRS}
+        chosen |= {f'accuracy, {UNKNOWN_SHARE:.0%} unknown': gallery.calibrate(unknown_share=UNKNOWN_SHARE).threshold, **{f'fixed {t}': t for t in fixed}}
+        for aim, threshold in chosen.items():
             of = intervals(table, threshold)
-            row = {'model': name, 'photos': part, 'promised FPIR': fpir, 'threshold': threshold, 'rank-1': of.estimate['rank-1'], 'DIR at FPIR 0.01': dir_at(table, 0.01)}
+            row = {'model': name, 'photos': part, 'threshold for': aim, 'threshold': threshold, 'rank-1': of.estimate['rank-1'], 'DIR at FPIR 0.01': dir_at(table, 0.01)}
             for rate in ('accuracy', 'DIR', 'FPIR'): row |= {rate: of.estimate[rate], f'{rate} low': of.low[rate], f'{rate} high': of.high[rate]}
             rows.append(row)
         curves.append(det_curve(table).assign(model=name, photos=part))
@@ -53,8 +55,7 @@ def main():
     learn.fit_recipe(args.out/'surveillance.safetensors', resume=True)
     print(f'trained ({time.time() - started:.0f} s)', flush=True)
     untrained, trained = FaceModel(replace(recipe, epochs=0)).to(learn.model.device).eval(), learn.model.eval()
-    found = [measure('no training', untrained, crops, tests, fixed=(0.8,)), measure('surveillance', trained, crops, tests),
-             measure('both', Ensemble([untrained, trained]), crops, tests)]
+    found = [measure('no training', untrained, crops, tests, fixed=(0.8,)), measure('surveillance', trained, crops, tests)]
     table = pd.DataFrame([row for rows, _ in found for row in rows]).round(4)
     curves = pd.concat([curve for _, curves in found for curve in curves])
     curves = curves[curves.FPIR.diff().fillna(1) != 0].replace(np.inf, np.nan).round(5)

@@ -70,13 +70,13 @@ def align(
     manifest = align_faces(read_items(csv, root_dir, missing='keep'), out, alignment, no_face=no_face.value)
     typer.echo(f'{out}: ' + ', '.join(f'{n} {status}' for status, n in manifest.status.value_counts().items()))
 
-# %% ../nbs/09_cli.ipynb #9209c922
+# %% ../nbs/09_cli.ipynb #1c3396b3
 @app.command()
 def train(
     train_csv:TrainCsv,
     root_dir:RootDir=None,
     recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`; `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`; or `surveillance`, for poor cameras.')]='arcface',
-    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 16 for `surveillance`. 0 saves the pretrained weights as a model, untrained.')]=None,
+    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 20 for `surveillance`. 0 saves the pretrained weights as a model, untrained.')]=None,
     batch:Annotated[Optional[int], typer.Option(min=2, help='Images per batch. Default: the recipe\'s, 32, or 16 for `surveillance`.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
     lr_archead:Annotated[Optional[float], typer.Option(help='Learning rate of the class weights at the start. Default: the recipe\'s.')]=None,
@@ -150,20 +150,21 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {len(answers)} photos, {named} named, {len(answers) - named} {recognizer.recipe.unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/09_cli.ipynb #dd33628a
+# %% ../nbs/09_cli.ipynb #4603047d
 @app.command()
 def calibrate(
     fpir:Annotated[float, typer.Option(min=0, max=1, help='The largest part of strangers that may be taken for somebody.')]=0.01,
+    unknown_share:Annotated[Optional[float], typer.Option(min=0, max=1, help='The part of the searches that will be of strangers: the threshold is then the one that gives the most right answers, in the place of --fpir.')]=None,
     gallery:GalleryFile=None,
     model:Model=None,
 ):
-    "Choose the threshold from the enrolment photos, so that strangers are taken for somebody at a known rate, and keep it in the gallery."
+    "Choose the threshold from the enrolment photos, for a rate at which strangers are taken for somebody or for the most right answers, and keep it in the gallery."
     from facereid_nb.gallery import Gallery
     path = gallery or _gallery_path(None, _model_paths(model))
     people = Gallery.load(path)
-    found = people.calibrate(fpir)
+    found = people.calibrate(fpir, unknown_share)
     people.save(path)
-    typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {fpir:g} (95 % interval {found.low:.3f} to {found.high:.3f}, '
+    typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {found.fpir:.3g} (95 % interval {found.low:.3f} to {found.high:.3f}, '
                f'{found.strangers} of {len(people)} people new to the model), expected FNIR {found.fnir:.3f}')
 
 # %% ../nbs/09_cli.ipynb #3a67248c

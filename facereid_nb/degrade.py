@@ -77,7 +77,7 @@ def compress(
     pixels = (x*255).round().to('cpu', torch.uint8)
     return torch.stack([jpeg(im, int(q)) for im, q in zip(pixels, quality)]).to(x) / 255
 
-# %% ../nbs/02a_degrade.ipynb #eb77d09b
+# %% ../nbs/02a_degrade.ipynb #81e28b3b
 @dataclass(frozen=True)
 class Camera:
     "A range of poor cameras; every image gets one of its own from it."
@@ -87,7 +87,7 @@ class Camera:
     gain:tuple = (0.45, 1.1) # Darkest and brightest
     gamma:tuple = (0.8, 1.4) # Smallest and largest
     noise:float = 0.05 # Largest standard deviation of the read noise, and of the shot noise at full light
-    quality:tuple = (25., 95.) # Lowest and highest JPEG quality
+    quality:tuple = (50., 95.) # Lowest and highest JPEG quality
     misalign:float = 0.06 # Largest shift, as a part of the height; zoom and turn (radians) go a little further
 
     def __str__(self): return json.dumps(asdict(self), separators=(',', ':'))

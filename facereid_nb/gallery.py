@@ -27,7 +27,7 @@ from .data import ImageError, InputError, NO_CROP, atomic_write
 from .degrade import Camera, degrade
 from .train import FaceModel, check_alignment, check_names, face_crops, load_model, loader_processes
 
-# %% ../nbs/06_gallery.ipynb #5711cb70
+# %% ../nbs/06_gallery.ipynb #6f37edcc
 class Ensemble(nn.Module):
     "Several models that answer as one: the cosine of two photos is the weighted mean of the members' cosines."
     def __init__(self,
@@ -42,8 +42,8 @@ class Ensemble(nn.Module):
         alignments = {str(m.recipe.align) for m in self.members}
         if len(alignments) > 1: raise InputError(f'the models of an ensemble must see the same crops, but theirs are aligned in different ways: {"; ".join(sorted(alignments))}')
         self.weights = weights / weights.sum()
-        self.recipe = replace(self.members[0].recipe, gallery='mean', epochs=max(m.recipe.epochs for m in self.members))
-        self.class_names = tuple(sorted(set().union(*(m.class_names for m in self.members if m.recipe.epochs))))
+        self.recipe = replace(self.members[0].recipe, gallery='mean')
+        self.trained_names = tuple(sorted(set().union(*(m.trained_names for m in self.members))))
 
     @property
     def id(self)->str:
@@ -116,18 +116,19 @@ def photo_quality(
     half_way = (embed(model, images, **kwargs) * embed(model, images, mirror=True, **kwargs)).sum(dim=1)
     return (2*half_way**2 - 1).clamp(0.01, 1)
 
-# %% ../nbs/06_gallery.ipynb #0f060465
+# %% ../nbs/06_gallery.ipynb #348d2e62
 @dataclass(frozen=True)
 class Calibration:
     "A threshold, and what it promises."
-    fpir:float # The false positive identification rate that was asked for
+    fpir:float # The false positive identification rate that was asked for, or expected
     threshold:float # Faces whose score is at or above it are named
     low:float # Lower end of the 95 % interval of the FPIR at this threshold …
     high:float # … and its upper end
     fnir:float # Part of the enrolled people's photos that it would refuse or misname, people weighing the same
-    strangers:int # People whom the model wasn't trained on
+    strangers:int # People by whose names the model wasn't trained
+    unknown_share:float|None = None # The part of strangers that it was chosen to be most accurate for; None: chosen for `fpir`
 
-# %% ../nbs/06_gallery.ipynb #0d7f65e0
+# %% ../nbs/06_gallery.ipynb #1de6807b
 class Gallery:
     "Enrolled people: the embeddings of their photos, of one model, and the threshold that was calibrated on them."
     def __init__(self,
@@ -138,7 +139,7 @@ class Gallery:
         owners:Tensor|None=None, # `(N,)`, whose photo each is: positions in `names`
         searches:Tensor|None=None, # `(N,D)`, the same photos as they will look when they are searched with; None: as they are
         class_weights:dict|None=None, # Learned templates `(D,)` by name, which take the place of the mean
-        trained:tuple=(), # The people whom the model saw in training
+        trained:tuple=(), # The people by whose names the model was trained
         calibration:Calibration|None=None, # From `calibrate`
         weights:Tensor|None=None, # `(N,)`, positive, how much each photo counts in its template; None: all the same
         n_templates:int=1, # T, templates of each person
@@ -216,7 +217,7 @@ class Gallery:
         if model_id != self.model_id:
             raise InputError(f'the gallery belongs to the model {self.model_id}, not to {model_id}; build it again with this model')
 
-# %% ../nbs/06_gallery.ipynb #1bdc568d
+# %% ../nbs/06_gallery.ipynb #d2f2282f
 @patch
 def add(self:Gallery,
     name:str, # Somebody new, or somebody enrolled already
@@ -266,9 +267,9 @@ def _recalibrate(self:Gallery):
     "After a change of the people, the same rate again."
     if self.calibration is None: return
     if len(self) < 3: self.calibration = None
-    else: self.calibrate(self.calibration.fpir)
+    else: self.calibrate(self.calibration.fpir, self.calibration.unknown_share)
 
-# %% ../nbs/06_gallery.ipynb #d0fe2be7
+# %% ../nbs/06_gallery.ipynb #c92334e9
 @patch(cls_method=True)
 def build(cls:Gallery,
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
@@ -283,7 +284,7 @@ def build(cls:Gallery,
 )->Gallery: # A new gallery
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     check_names(items)
-    gallery = cls(model.id, mirror, trained=model.class_names if model.recipe.epochs else (), n_templates=n_templates, cohort=cohort)
+    gallery = cls(model.id, mirror, trained=model.trained_names, n_templates=n_templates, cohort=cohort)
     if model.recipe.gallery == 'class_weights': gallery._use_class_weights(model, set(items['gt']))
     gallery._add_photos(model, items, batch_size, num_workers, camera, weigh)
     missing = [n for n in items['gt'].unique() if n not in gallery]
@@ -385,7 +386,7 @@ def enrolment_scores(self:Gallery)->pd.DataFrame: # `name`, `mated`, `nearest`, 
     return pd.DataFrame(dict(name=names, mated=mated.masked_fill(mated.isinf(), torch.nan), nearest=mated > scores.amax(dim=1),
                              non_mated=non_mated, trained=np.isin(names, self.trained)))
 
-# %% ../nbs/06_gallery.ipynb #b944e1a1
+# %% ../nbs/06_gallery.ipynb #060d1428
 _UNTRAINED = 5 # Fewer people than that have no mean and deviation to speak of
 
 def _moments(values, people, counts):
@@ -406,6 +407,17 @@ def _smallest_threshold(values, people, fpir):
     share = np.cumsum((1/np.bincount(people))[people[order]]) / n
     return np.nextafter(np.float32(values[order[np.searchsorted(share, fpir - 0.5/n, side='right')]]), np.float32(9))
 
+def _most_accurate_threshold(scores, values, unknown_share):
+    "The score with the highest expected accuracy, people weighing the same."
+    known = scores.dropna(subset='mated')
+    def share_above(values, names, counts=True):
+        "At each candidate, the part of `values` that reach it."
+        weights, order = counts/names.groupby(names).transform('size').to_numpy()/names.nunique(), np.argsort(values)
+        return np.r_[0, np.cumsum(weights[order][::-1])][len(values) - np.searchsorted(values[order], candidates)]
+    candidates = np.unique(known.mated[known.nearest])
+    named = share_above(known.mated.to_numpy(float), known.name, known.nearest.to_numpy(float))
+    return candidates[np.argmax((1 - unknown_share)*named - unknown_share*share_above(values, scores.name))]
+
 def _rate_of_a_draw(values, people, trained, threshold, rng):
     "FPIR at `threshold` when people are drawn again, with replacement, the trained among the trained."
     counts = np.zeros(people.max() + 1)
@@ -416,13 +428,15 @@ def _rate_of_a_draw(values, people, trained, threshold, rng):
 
 @patch
 def calibrate(self:Gallery,
-    fpir:float=0.01, # The largest false positive identification rate to accept, 0 to 1
+    fpir:float=0.01, # The largest false positive identification rate to accept, 0 to 1 …
+    unknown_share:float|None=None, # … unless the threshold is to give the most right answers where this part of the searches is of strangers, 0 to 1
     n_bootstrap:int=1000, # Draws for the interval
 )->Calibration: # Also kept as `calibration`
-    """Choose the threshold from the enrolment photos, every person weighing the same and half a person kept in reserve. The interval draws people again.
-    Where the model was trained on some of them, both rest on their scores having a distribution of the same shape as the others'.
-    Raises `InputError` for fewer than three people, and warns where they can't support the rate."""
-    if not 0 < fpir < 1: raise InputError(f'fpir is a rate between 0 and 1, not {fpir}')
+    """Choose the threshold from the enrolment photos, every person weighing the same; for an FPIR, half a person is kept in reserve. The interval
+    draws people again. Where the model was trained on the names of some, it rests on their scores having a distribution of the same shape as the
+    others'. Raises `InputError` for fewer than three people, and warns where they can't support the rate."""
+    for name, rate in dict(fpir=fpir, unknown_share=unknown_share).items():
+        if rate is not None and not 0 < rate < 1 and not (name == 'fpir' and unknown_share): raise InputError(f'{name} is a rate between 0 and 1, not {rate}')
     if len(self) < 3: raise InputError(f'calibration needs three people or more, not {len(self)}')
     if not len(self.embeddings): raise InputError('the gallery has no enrolment photos to calibrate with; build it from photos')
     if 0 < len(self.class_weights) < len(self):
@@ -431,20 +445,26 @@ def calibrate(self:Gallery,
     scores = self.enrolment_scores()
     trained, n_untrained = scores.trained.to_numpy(bool), scores.name[~scores.trained].nunique()
     if trained.any() and n_untrained < _UNTRAINED:
-        warnings.warn(f'the model was trained on all but {n_untrained} of the {len(self)} people in this gallery, and their photos look too easy: strangers will be '
-                      'taken for somebody more often than promised; train with replace(recipe, hold_out=0.1), or enrol others too')
+        warnings.warn(f'the model was trained on the names of all but {n_untrained} of the {len(self)} people in this gallery, and their photos look too easy: strangers will '
+                      'be taken for somebody more often than promised; train with replace(recipe, hold_out=0.1), or enrol others too')
         trained = np.zeros_like(trained)
     values, (people, names) = scores.non_mated.to_numpy(float), pd.factorize(scores.name)
-    if fpir*len(values) < 3: warnings.warn(f'{len(values)} photos of {len(names)} people are too few for an FPIR of {fpir:g}: '
-                                           f'less than {3/len(values):.2g} cannot be told from 0; enrol more people, or accept more')
-    threshold = float(_smallest_threshold(_like_untrained(values, people, trained, np.ones(len(names))), people, fpir))
+    as_new = _like_untrained(values, people, trained, np.ones(len(names)))
+    if unknown_share is None:
+        if fpir*len(values) < 3: warnings.warn(f'{len(values)} photos of {len(names)} people are too few for an FPIR of {fpir:g}: '
+                                               f'less than {3/len(values):.2g} cannot be told from 0; enrol more people, or accept more')
+        threshold = float(_smallest_threshold(as_new, people, fpir))
+    else:
+        if not scores.nearest.any(): raise InputError('nobody is recognised by another photo of theirs, so accuracy cannot be foreseen; enrol two photos of a person or more, or choose an fpir')
+        threshold = float(_most_accurate_threshold(scores, as_new, unknown_share))
+        fpir = float(np.average(as_new >= threshold, weights=1/np.bincount(people)[people]))
     rng = np.random.default_rng(0)
     draws = [_rate_of_a_draw(values, people, trained, threshold, rng) for _ in range(n_bootstrap)]
     low, high = np.quantile(draws, [0.025, 0.975])
     known = scores.dropna(subset='mated')
     missed = (known.mated < threshold) | ~known.nearest
     fnir = missed.groupby(known.name).mean().mean()
-    self.calibration = Calibration(fpir, threshold, float(low), float(max(high, 1 - 0.05**(1/len(names)))), float(fnir), n_untrained)
+    self.calibration = Calibration(fpir, threshold, float(low), float(max(high, 1 - 0.05**(1/len(names)))), float(fnir), n_untrained, unknown_share)
     return self.calibration
 
 # %% ../nbs/06_gallery.ipynb #cd3ada1e

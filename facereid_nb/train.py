@@ -118,7 +118,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #1dc2d952
+# %% ../nbs/05_train.ipynb #747f1579
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -130,8 +130,8 @@ FOURIER_SPHEREFACE2 = Recipe(
 
 SURVEILLANCE = Recipe(
     name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'), align=Alignment(select='central'),
-    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, epochs=16, hold_out=0.1,
-    crop=0.9, rotate=8., batch_size=16, lr_backbone=7e-4, lr_head=7e-4, warmup=0.1, valid_pct=0.05)
+    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, epochs=20,
+    crop=0.9, rotate=8., batch_size=16, lr_backbone=1.5e-3, lr_head=1.5e-3, warmup=0.1, valid_pct=0.05)
 
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
 
@@ -282,7 +282,7 @@ def face_dataloaders(
     if num_workers is None: num_workers = loader_processes()
     return block.dataloaders(items, bs=min(recipe.batch_size, len(items) - len(valid)), num_workers=num_workers)
 
-# %% ../nbs/05_train.ipynb #7e0d4bfa
+# %% ../nbs/05_train.ipynb #28aa57d5
 class FaceModel(nn.Module):
     "Images `(B,C,H,W)` to cosines with the people in `class_names`, `(B,K)`."
     def __init__(self,
@@ -293,6 +293,12 @@ class FaceModel(nn.Module):
         self.recipe, self.class_names = recipe, tuple(class_names)
         self.backbone = create_backbone(recipe.backbone, in_channels=4 if recipe.fourier else 3, weights=recipe.weights)
         self.head = CosineHead(self.backbone.embedding_size, len(self.class_names))
+
+    @property
+    def trained_names(self)->tuple:
+        "The people by whose names it was trained: none where it learned from a teacher alone."
+        learned = self.recipe.epochs and (self.recipe.camera is None or self.recipe.classify)
+        return self.class_names if learned else ()
 
     def forward(self,
         x:Tensor, # Preprocessed images `(B,C,H,W)`
