@@ -386,7 +386,7 @@ def enrolment_scores(self:Gallery)->pd.DataFrame: # `name`, `mated`, `nearest`, 
     return pd.DataFrame(dict(name=names, mated=mated.masked_fill(mated.isinf(), torch.nan), nearest=mated > scores.amax(dim=1),
                              non_mated=non_mated, trained=np.isin(names, self.trained)))
 
-# %% ../nbs/06_gallery.ipynb #060d1428
+# %% ../nbs/06_gallery.ipynb #815c13d6
 _UNTRAINED = 5 # Fewer people than that have no mean and deviation to speak of
 
 def _moments(values, people, counts):
@@ -435,8 +435,8 @@ def calibrate(self:Gallery,
     """Choose the threshold from the enrolment photos, every person weighing the same; for an FPIR, half a person is kept in reserve. The interval
     draws people again. Where the model was trained on the names of some, it rests on their scores having a distribution of the same shape as the
     others'. Raises `InputError` for fewer than three people, and warns where they can't support the rate."""
-    for name, rate in dict(fpir=fpir, unknown_share=unknown_share).items():
-        if rate is not None and not 0 < rate < 1 and not (name == 'fpir' and unknown_share): raise InputError(f'{name} is a rate between 0 and 1, not {rate}')
+    name, rate = ('fpir', fpir) if unknown_share is None else ('unknown_share', unknown_share)
+    if not 0 < rate < 1: raise InputError(f'{name} is a rate between 0 and 1, not {rate}')
     if len(self) < 3: raise InputError(f'calibration needs three people or more, not {len(self)}')
     if not len(self.embeddings): raise InputError('the gallery has no enrolment photos to calibrate with; build it from photos')
     if 0 < len(self.class_weights) < len(self):
