@@ -8,16 +8,14 @@ for goes to benchmarks/calibration.csv: the mean over splits of the measured rat
 interval that `calibrate` gives.
 """
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np, pandas as pd
 from facereid_nb.align import align_faces
-from facereid_nb.backbones import native_input
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.gallery import embed
-from facereid_nb.train import ARCFACE, FaceModel
-from lfw125 import ALIGNMENT, arguments, enrol
+from facereid_nb.train import FaceModel
+from lfw125 import ALIGNMENT, arguments, enrol, mobilefacenet
 
 def split(items, embeddings, model, fpirs, seed):
     "Promised and measured FPIR of one split, for each rate."
@@ -39,7 +37,7 @@ def main():
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     items = align_faces(read_items(args.data/'trainset.csv'), args.crops, ALIGNMENT)
-    model = FaceModel(replace(ARCFACE, backbone='mobilefacenet', weights=str(args.weights), align=ALIGNMENT, **native_input('mobilefacenet')))
+    model = FaceModel(mobilefacenet(args.weights))
     embeddings = embed(model, items.path, mirror=True)
     trials = pd.DataFrame([row for seed in range(args.splits) for row in split(items, embeddings, model, (0.01, 0.02, 0.05, 0.1), seed)])
     by = trials.groupby('promised')

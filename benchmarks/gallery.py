@@ -9,19 +9,17 @@ means over splits, and the difference to the first choice, one mean with mirror 
 benchmarks/gallery_quality.csv has how `photo_quality` goes with a photo's similarity to the person's other photos (rank correlation, Spearman).
 """
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
 from scipy.stats import spearmanr
 from facereid_nb.align import align_faces
-from facereid_nb.backbones import native_input
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.degrade import Camera
 from facereid_nb.evaluate import cmc, dir_at, heldout_split, searches
 from facereid_nb.gallery import Gallery, embed, photo_quality
-from facereid_nb.train import ARCFACE, FaceModel
-from lfw125 import ALIGNMENT, arguments
+from facereid_nb.train import FaceModel
+from lfw125 import ALIGNMENT, arguments, mobilefacenet
 
 CHOICES = {'one mean': {}, 'no mirror images': dict(mirror=False), 'two templates': dict(n_templates=2), 'four templates': dict(n_templates=4),
            'weighed by quality': dict(power=1), 'weighed by quality²': dict(power=2), 'cohort of 10': dict(cohort=10), 'cohort of 50': dict(cohort=50)}
@@ -72,7 +70,7 @@ def main():
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     items = align_faces(read_items(args.data/'trainset.csv'), args.crops, ALIGNMENT)
-    model = FaceModel(replace(ARCFACE, backbone='mobilefacenet', weights=str(args.weights), align=ALIGNMENT, **native_input('mobilefacenet')))
+    model = FaceModel(mobilefacenet(args.weights))
     found = photos(model, items)
     trials = pd.DataFrame([row for seed in range(args.splits) for row in trial(items, found, seed)]).set_index(['enrolled', 'searched', 'choice', 'seed'])
     difference = trials - trials.xs('one mean', level='choice').reindex(trials.index.droplevel('choice')).to_numpy()

@@ -29,6 +29,10 @@ def arguments(description):
     parser.add_argument('--weights', type=Path, default=shared/'weights'/'mobilefacenet.pt')
     return parser
 
+def mobilefacenet(weights, **changes):
+    "The ArcFace recipe on MobileFaceNet, from the weights in a file."
+    return replace(ARCFACE, backbone='mobilefacenet', weights=str(weights), align=ALIGNMENT, **native_input('mobilefacenet'), **changes)
+
 def align(data, out):
     train = align_faces(read_items(data/'trainset.csv'), out/'crops', ALIGNMENT)
     test = align_faces(read_items(data/'eval_set.csv', data/'test'), out/'crops'/'test', ALIGNMENT)
@@ -87,7 +91,7 @@ def main():
     print(f'faces found in {(both.status == "aligned").mean():.2%} of {len(both)} photos ({time.time() - started:.0f} s)', flush=True)
 
     labels = pd.read_csv(args.data/'public_labels.csv')
-    recipe = replace(ARCFACE, backbone='mobilefacenet', weights=str(args.weights), align=ALIGNMENT, epochs=args.epochs, **native_input('mobilefacenet'))
+    recipe = mobilefacenet(args.weights, epochs=args.epochs)
     split = heldout_split(train)
     def embeddings(model): return {name: embed(model, crops.path, mirror=True) for name, crops in (('train', train), ('test', test))}
 

@@ -3,10 +3,10 @@
     python benchmarks/training_bias.py --data DIR --weights mobilefacenet.pt
 
 MobileFaceNet is trained on the names of three fifths of the people of lfw125's training photos, from poor copies of them (`Camera()`).
-In each split half of the others are enrolled with them and calibrated,
-and the rest are the strangers, in poor photos too. `told` is `calibrate` as it is; `not told` is a gallery that doesn't know who was
-trained on. Rates weigh every stranger the same. A row for each rate that is asked for goes to benchmarks/training_bias.csv: the mean
-over splits of the measured rate, and its standard deviation.
+In each split half of the others are enrolled with them and calibrated, and the rest are the strangers, in poor photos too.
+`told` is `calibrate` as it is; `not told` is a gallery that doesn't know who was trained on. Rates weigh every stranger the same.
+A row for each rate that is asked for goes to benchmarks/training_bias.csv: the mean over splits of the measured rate, and its
+standard deviation.
 """
 import warnings
 from dataclasses import replace

@@ -29,7 +29,7 @@ def _version(wanted:bool):
 @app.callback()
 def _options(version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='Show the version and exit.')]=False): pass
 
-# %% ../nbs/09_cli.ipynb #bc3ae387
+# %% ../nbs/09_cli.ipynb #9a422e48
 TrainCsv = Annotated[Path, typer.Option(help='CSV with the columns `gt,image_path`, or a folder of one folder per person.')]
 RootDir = Annotated[Optional[Path], typer.Option(help='Folder that the paths in the CSV start from: of photos, or of crops that `byteface align` made. Default: the folder of the CSV.')]
 Model = Annotated[Optional[list[Path]], typer.Option(help='The saved model; given several times, an ensemble of them. Default: the newest that `byteface train` left in its usual place here.')]
@@ -48,6 +48,11 @@ def _model_paths(given):
     newest = max(there, key=lambda path: path.stat().st_mtime, default=Path(ARCFACE.save_path))
     typer.echo(f'model: {newest}', err=True)
     return [newest]
+
+def _load(paths):
+    from facereid_nb.gallery import Ensemble
+    from facereid_nb.train import load_model
+    return load_model(paths[0]) if len(paths) == 1 else Ensemble(paths)
 
 def _gallery_path(given, models): return given or models[0].with_name('gallery.safetensors' if len(models) == 1 else 'ensemble_gallery.safetensors')
 
@@ -100,7 +105,7 @@ def train(
     for path in run_files(learn.model.recipe, save_path).values():
         if path.exists(): typer.echo(path)
 
-# %% ../nbs/09_cli.ipynb #1dea07db
+# %% ../nbs/09_cli.ipynb #b642f7cf
 @app.command()
 def build_gallery(
     train_csv:TrainCsv,
@@ -117,15 +122,14 @@ def build_gallery(
     "Enrol the people in a table of named photos or crops."
     from facereid_nb.data import read_items
     from facereid_nb.degrade import Camera
-    from facereid_nb.gallery import Ensemble, Gallery
-    from facereid_nb.train import load_model
+    from facereid_nb.gallery import Gallery
     models = _model_paths(model)
-    loaded = load_model(models[0]) if len(models) == 1 else Ensemble(models)
+    loaded = _load(models)
     gallery = Gallery.build(loaded, read_items(train_csv, root_dir), mirror, batch, camera=(loaded.recipe.camera or Camera()) if poor else None,
                             n_templates=templates, cohort=cohort, weigh=weigh)
     typer.echo(f'{gallery.save(_gallery_path(out, models))}: {len(gallery)} people')
 
-# %% ../nbs/09_cli.ipynb #53debd5f
+# %% ../nbs/09_cli.ipynb #e5fb9d34
 @app.command()
 def predict(
     eval_csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`.')],
@@ -143,7 +147,7 @@ def predict(
     from facereid_nb.infer import Recognizer, write_predictions, write_submission
     from facereid_nb.train import face_crops
     models = _model_paths(model)
-    recognizer = Recognizer(models[0] if len(models) == 1 else models, _gallery_path(gallery, models), threshold)
+    recognizer = Recognizer(_load(models), _gallery_path(gallery, models), threshold)
     items = face_crops(read_items(eval_csv, root_dir, missing='keep'), recognizer.recipe, 'test', no_face.value)
     answers = recognizer.predict(items, batch)
     named = (answers.pred != recognizer.recipe.unknown).sum()
@@ -167,7 +171,7 @@ def calibrate(
     typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {found.fpir:.3g} (95 % interval {found.low:.3f} to {found.high:.3f}, '
                f'{found.strangers} of {len(people)} people new to the model), expected FNIR {found.fnir:.3f}')
 
-# %% ../nbs/09_cli.ipynb #3a67248c
+# %% ../nbs/09_cli.ipynb #6507025f
 @app.command()
 def evaluate(
     labels:Annotated[Path, typer.Option(help='CSV with the columns `gt,image_path` of photos whose truth is known; strangers are called `doesn\'t_exist`.')],
@@ -186,7 +190,7 @@ def evaluate(
     from facereid_nb.infer import Recognizer
     from facereid_nb.train import check_names, face_crops
     models = _model_paths(model)
-    recognizer = Recognizer(models[0] if len(models) == 1 else models, _gallery_path(gallery, models), threshold)
+    recognizer = Recognizer(_load(models), _gallery_path(gallery, models), threshold)
     items = read_items(labels, root_dir, missing='keep')
     check_names(items)
     items = face_crops(items, recognizer.recipe, 'test')

@@ -19,8 +19,9 @@ from matplotlib.ticker import FuncFormatter
 from scipy.stats import beta
 from sklearn.metrics import roc_curve
 
-# %% ../nbs/07_evaluate.ipynb #3a56000a
+# %% ../nbs/07_evaluate.ipynb #e482b386
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
+from .gallery import part_at_least
 from .train import valid_split
 
 # %% ../nbs/07_evaluate.ipynb #afcb6a61
@@ -160,14 +161,7 @@ def cmc(
     rank, w = searches['rank'].to_numpy(float)[mated], _weights(weights, len(searches))[mated]
     return pd.Series([_mean((rank <= k).astype(float), w) for k in ks], pd.Index(ks, name='rank'), name='rank-k')
 
-# %% ../nbs/07_evaluate.ipynb #06489816
-def _at_least(scores, thresholds, weights):
-    "Weighted part of `scores` at or above each threshold; NaN of nothing."
-    order = np.argsort(scores)
-    below = np.concatenate([[0], np.cumsum(weights[order])])
-    if not below[-1]: return np.full(len(thresholds), np.nan)
-    return (below[-1] - below[np.searchsorted(scores[order], thresholds)]) / below[-1]
-
+# %% ../nbs/07_evaluate.ipynb #e29122ff
 def det_curve(
     searches:pd.DataFrame, # From `searches`
     weights=None, # How often each search counts; default: once
@@ -178,8 +172,8 @@ def det_curve(
     right = np.where(searches['rank'].to_numpy(float) == 1, score, -np.inf)
     matters = np.where(mated, right, score)
     thresholds = np.append(np.unique(matters[matters > -np.inf]), np.inf)
-    return pd.DataFrame(dict(threshold=thresholds, FPIR=_at_least(score[~mated], thresholds, w[~mated]),
-                             FNIR=1 - _at_least(right[mated], thresholds, w[mated])))
+    return pd.DataFrame(dict(threshold=thresholds, FPIR=part_at_least(score[~mated], thresholds, w[~mated]),
+                             FNIR=1 - part_at_least(right[mated], thresholds, w[mated])))
 
 # %% ../nbs/07_evaluate.ipynb #9ccd8ec5
 def _at_fpir(searches, fpir, weights=None):

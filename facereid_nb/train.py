@@ -430,7 +430,7 @@ def face_crops(
     top = Path(recipe.crops_dir)
     return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
-# %% ../nbs/05_train.ipynb #3498893f
+# %% ../nbs/05_train.ipynb #30eddd68
 def face_loss(
     recipe:Recipe, # Whose settings to follow
     n_classes:int, # K, number of people
@@ -483,6 +483,7 @@ class Distill(Callback):
         temperature:float=0.07, # τ
     ):
         self.teacher, self.people, self.recipe, self.temperature = teacher.eval().requires_grad_(False), people, recipe, temperature
+        self.hooks = []
 
     def before_fit(self):
         self.teacher.to(self.dls.device)
@@ -516,7 +517,7 @@ class Distill(Callback):
         self.learn.loss = self.loss_grad.clone()
 
     def after_fit(self):
-        for hook in getattr(self, 'hooks', ()): hook.remove()
+        for hook in self.hooks: hook.remove()
 
 class FreezeBatchNorm(Callback):
     "Batch norm layers use and keep the statistics that they have; their scales and shifts are trained."
@@ -539,11 +540,12 @@ def face_learner(
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         model = FaceModel(recipe, dls.vocab)
-    if recipe.camera: imprint(model.to(default_device()), dls.train_ds.items)
-    if recipe.camera and not recipe.classify: model.head.requires_grad_(False)
+    cbs = [FreezeBatchNorm()] if recipe.freeze_bn else []
+    if recipe.camera:
+        imprint(model.to(default_device()), dls.train_ds.items)
+        model.head.requires_grad_(bool(recipe.classify))
+        cbs.append(Distill(copy.deepcopy(model.backbone), F.normalize(model.head.weight.detach()), recipe))
     loss = face_loss(recipe, len(dls.vocab))
-    cbs = [Distill(copy.deepcopy(model.backbone), F.normalize(model.head.weight.detach()), recipe)] if recipe.camera else []
-    if recipe.freeze_bn: cbs.append(FreezeBatchNorm())
     return Learner(dls, model, loss_func=loss, metrics=accuracy,
                    lr=recipe.lr_head, wd=recipe.weight_decay, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
                    splitter=lambda m: [params(m.backbone), params(m.head) + params(loss)],

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from difflib import unified_diff
+from tempfile import TemporaryDirectory
 
 from sync import changes, command, problems, top
 
@@ -65,7 +66,8 @@ def notebooks():
     faces = f'with the real faces in {env["FACEREID_SHARED"]}' if 'FACEREID_SHARED' in env else 'without real faces'
     print(f'Running the notebooks, {faces}', flush=True)
     workers = str(min(2, os.cpu_count() or 1))
-    done = subprocess.run([command('nbdev-test'), '--n-workers', workers, '--do-print', '--timing'], cwd=top, env=env)
+    with TemporaryDirectory() as scratch: # the processes of nbdev-test end without removing their temporary files
+        done = subprocess.run([command('nbdev-test'), '--n-workers', workers, '--do-print', '--timing'], cwd=top, env=env | dict(TMPDIR=scratch))
     return done.returncode and (f'nbdev-test ended with status {done.returncode}: see above. '
                                 'Run one notebook alone with `.venv/bin/nbdev-test nbs/NAME.ipynb`.')
 
