@@ -4,6 +4,7 @@
 
 - the Fourier channel against a training step (forward and backward) of each backbone on four channels;
 - each backbone with weights laid out channels-last, as `create_backbone` makes them, against the default layout;
+- each backbone with fixed batch norm folded into the layers before it, as `FreezeBatchNorm` trains it, against layers of its own;
 - colour augmentation by one matrix per image against fastai's own transforms.
 On a GPU, if there is one, in half precision. The ratio is the median over repeats in which both were timed one after the other.
 """
@@ -14,7 +15,7 @@ import pandas as pd, torch
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import Brightness, Contrast, Hue, Saturation, setup_aug_tfms
 from fasttransform import Pipeline
-from facereid_nb.backbones import create_backbone, native_input
+from facereid_nb.backbones import create_backbone, fold_batch_norm, native_input
 from facereid_nb.fourier import fourier_channel
 from facereid_nb.train import ColourJitter
 
@@ -34,9 +35,11 @@ def ratio(ours, other, repeats):
     pairs = [(seconds(ours), seconds(other)) for _ in range(repeats)]
     return median(a/b for a, b in pairs), median(a for a, _ in pairs)
 
-def training_step(name, in_channels, batch, layout=torch.channels_last):
+def training_step(name, in_channels, batch, layout=torch.channels_last, norm='trained'):
     net = create_backbone(name, in_channels, weights=None).to(device, memory_format=layout)
     x = torch.rand(batch, in_channels, *[native_input(name)['size']]*2, device=device)
+    if norm != 'trained': net.eval()
+    if norm == 'folded': fold_batch_norm(net, x)
     def step():
         with torch.autocast(device, torch.float16 if device == 'cuda' else torch.bfloat16, enabled=device == 'cuda'): loss = net(x).sum()
         loss.backward()
@@ -54,6 +57,9 @@ def main():
     for name in BACKBONES:
         ours, other = [training_step(name, 3, args.batch, layout)[0] for layout in (torch.channels_last, torch.contiguous_format)]
         rows.append((f'channels-last / default, training step of {name}', *ratio(ours, other, args.repeats)))
+    for name in BACKBONES:
+        ours, other = [training_step(name, 3, args.batch, norm=norm)[0] for norm in ('folded', 'fixed')]
+        rows.append((f'batch norm folded / fixed, training step of {name}', *ratio(ours, other, args.repeats)))
     x = TensorImage(torch.rand(args.batch, 3, 112, 112, device=device))
     theirs = Pipeline(setup_aug_tfms([Brightness(0.2, p=1.), Contrast(0.2, p=1.), Saturation(0.2, p=1.), Hue(0.1, p=1.)]), split_idx=0)
     ours = ColourJitter()

@@ -7,7 +7,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/backbones.html.md"""
 # %% auto #0
 __all__ = ['BACKBONES', 'UnitLength', 'MobileFaceNet', 'TinyNet', 'BackboneSpec', 'TimmBackbone', 'backbone_spec', 'native_input',
            'adapt_filters', 'adapt_first_conv', 'read_weights', 'load_weights', 'download_weights', 'pretrained_file',
-           'create_backbone', 'check_size']
+           'create_backbone', 'check_size', 'fold_batch_norm']
 
 # %% ../nbs/03_backbones.ipynb #a7fd1f5c
 import difflib, re
@@ -340,3 +340,28 @@ def check_size(
         except (AssertionError, RuntimeError) as e:
             raise InputError(f'{name} cannot take images of {size}×{size} pixels ({e}); '
                              f'its native size is {native_input(name)["size"]}') from e
+
+# %% ../nbs/03_backbones.ipynb #2c93ddd6
+def _with_norm(layer, norm, x):
+    "The layer and the batch norm after it, in one."
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    weight = layer.weight * scale.view(-1, *[1]*(layer.weight.dim() - 1))
+    bias = norm.bias + ((0 if layer.bias is None else layer.bias) - norm.running_mean)*scale
+    return F.linear(x, weight, bias) if isinstance(layer, nn.Linear) else layer._conv_forward(x, weight, bias)
+
+def _as_it_is(x): return x
+
+def fold_batch_norm(
+    net:nn.Module, # It is put in evaluation mode, and answers like that from now on
+    x:Tensor, # Images that it takes, to see which layer follows which
+)->list: # The modules with a new `forward`; `del module.forward` brings the old one back
+    "Do batch norm, its statistics fixed, in the convolutions and linear layers before it (Jacob et al., arXiv:1712.05877, section 3.2)."
+    outputs, pairs = {}, []
+    def called(m, inputs, output):
+        if type(m) in (nn.Conv2d, nn.Linear): outputs[id(output)] = m, output
+        elif id(inputs[0]) in outputs: pairs.append((outputs[id(inputs[0])][0], m))
+    hooks = [m.register_forward_hook(called) for m in net.modules() if type(m) in (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)]
+    with torch.no_grad(): net.eval()(x)
+    for hook in hooks: hook.remove()
+    for layer, norm in pairs: layer.forward, norm.forward = partial(_with_norm, layer, norm), _as_it_is
+    return [m for pair in pairs for m in pair]

@@ -105,7 +105,7 @@ def train(
     for path in run_files(learn.model.recipe, save_path).values():
         if path.exists(): typer.echo(path)
 
-# %% ../nbs/09_cli.ipynb #b642f7cf
+# %% ../nbs/09_cli.ipynb #a6adab33
 @app.command()
 def build_gallery(
     train_csv:TrainCsv,
@@ -116,6 +116,7 @@ def build_gallery(
     poor:Annotated[bool, typer.Option('--poor', help='Enrol and calibrate for searches with photos of a poor camera, while the enrolment photos are good. For the recipe `surveillance`.')]=False,
     templates:Annotated[int, typer.Option(min=1, help='Templates of each person.')]=1,
     cohort:Annotated[int, typer.Option(min=0, help='Other people whose scores normalise a person\'s; 0 for cosines. Needs `byteface calibrate`.')]=0,
+    cohort_weight:Annotated[float, typer.Option(min=0, max=1, help='Part of the cohort\'s mean that is taken off.')]=1.,
     weigh:Annotated[bool, typer.Option('--weigh', help='Let a photo count by its quality.')]=False,
     batch:Batch=64,
 ):
@@ -126,7 +127,7 @@ def build_gallery(
     models = _model_paths(model)
     loaded = _load(models)
     gallery = Gallery.build(loaded, read_items(train_csv, root_dir), mirror, batch, camera=(loaded.recipe.camera or Camera()) if poor else None,
-                            n_templates=templates, cohort=cohort, weigh=weigh)
+                            n_templates=templates, cohort=cohort, cohort_weight=cohort_weight, weigh=weigh)
     typer.echo(f'{gallery.save(_gallery_path(out, models))}: {len(gallery)} people')
 
 # %% ../nbs/09_cli.ipynb #e5fb9d34

@@ -131,7 +131,7 @@ class Calibration:
     strangers:int # People by whose names the model wasn't trained
     unknown_share:float|None = None # The part of strangers that it was chosen to be most accurate for; None: chosen for `fpir`
 
-# %% ../nbs/06_gallery.ipynb #1de6807b
+# %% ../nbs/06_gallery.ipynb #33c89c3e
 class Gallery:
     "Enrolled people: the embeddings of their photos, of one model, and the threshold that was calibrated on them."
     def __init__(self,
@@ -147,12 +147,13 @@ class Gallery:
         weights:Tensor|None=None, # `(N,)`, positive, how much each photo counts in its template; None: all the same
         n_templates:int=1, # T, templates of each person
         cohort:int=0, # Other people whose scores normalise a person's; 0 for cosines
+        cohort_weight:float=1., # Part of their mean that is taken off
     ):
         self.model_id, self.mirror, self.names = model_id, mirror, list(names)
         self.embeddings = torch.empty(0, 0) if embeddings is None else embeddings
         self.owners = torch.empty(0, dtype=torch.long) if owners is None else owners
         self.weights = torch.ones(len(self.owners)) if weights is None else weights
-        self.n_templates, self.cohort, self._kept = n_templates, cohort, None
+        self.n_templates, self.cohort, self.cohort_weight, self._kept = n_templates, cohort, cohort_weight, None
         self.searches = searches
         self.class_weights, self.trained, self.calibration = dict(class_weights or {}), tuple(trained), calibration
 
@@ -273,7 +274,7 @@ def _recalibrate(self:Gallery):
     try: self.calibrate(before.fpir, before.unknown_share)
     except InputError: pass
 
-# %% ../nbs/06_gallery.ipynb #d85d4412
+# %% ../nbs/06_gallery.ipynb #5723b49d
 @patch(cls_method=True)
 def build(cls:Gallery,
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
@@ -283,12 +284,13 @@ def build(cls:Gallery,
     num_workers:int|None=None, # Processes that load photos; default: see `embed`
     camera:Camera|None=None, # Enrol and calibrate for searches with photos of such a poor camera; None: with photos like these
     n_templates:int=1, # Templates of each person, see `Gallery`
-    cohort:int=0, # Other people whose scores normalise a person's, see `Gallery`
+    cohort:int=0, # Other people whose scores normalise a person's, see `Gallery` …
+    cohort_weight:float=1., # … and by what part of their mean
     weigh:bool=False, # Let a photo count by its `photo_quality`
 )->Gallery: # A new gallery
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     check_names(items)
-    gallery = cls(model.id, mirror, trained=model.trained_names, n_templates=n_templates, cohort=cohort)
+    gallery = cls(model.id, mirror, trained=model.trained_names, n_templates=n_templates, cohort=cohort, cohort_weight=cohort_weight)
     if model.recipe.gallery == 'class_weights': gallery._use_class_weights(model, set(items['gt']))
     gallery._add_photos(model, items, batch_size, num_workers, camera, weigh)
     missing = [n for n in items['gt'].unique() if n not in gallery]
@@ -319,23 +321,24 @@ def _add_photos(self:Gallery, model, items, batch_size, num_workers, camera, wei
     poor = camera and embed(model, paths, self.mirror, camera=camera, **how)
     self._enrol(names, embeddings if poor is None else F.normalize(embeddings + poor), poor, weights)
 
-# %% ../nbs/06_gallery.ipynb #1322b9bc
+# %% ../nbs/06_gallery.ipynb #c2279fa7
 def relative_to_cohort(
     cosines:Tensor, # `(N,P)`, of N searches with P people; -inf for somebody who doesn't count
     k:int, # Cohort: the so many nearest of all other people; at most all of them
+    weight:float=1., # Part of their mean that is taken off
 )->Tensor: # `(N,P)`, -2 to 2
     "How much nearer each person is than the nearest others of the same search: the mean of adaptive t-norm (Auckenthaler et al. 2000, eq. 4) without its deviation."
     k = (cosines.isfinite().sum(dim=1, keepdim=True) - 1).clamp(max=k)
     if (k < 1).any(): raise InputError('a cohort needs other people; enrol more, or use cohort=0')
     top = cosines.topk(k.max().item() + 1, dim=1).values
     total = torch.where(torch.arange(top.shape[1]) <= k, top, 0).sum(dim=1, keepdim=True)
-    return cosines - (total - torch.maximum(cosines, top.gather(1, k))) / k
+    return cosines - weight*(total - torch.maximum(cosines, top.gather(1, k))) / k
 
 @patch
 def _person_scores(self:Gallery, cosines):
     "Scores `(N,P)` from cosines with all templates `(N,P·T)`."
     scores = cosines.unflatten(1, (-1, self.n_templates)).amax(dim=2)
-    return relative_to_cohort(scores, self.cohort) if self.cohort else scores
+    return relative_to_cohort(scores, self.cohort, self.cohort_weight) if self.cohort else scores
 
 @patch
 def _cosines(self:Gallery, embeddings):
@@ -484,7 +487,7 @@ def calibrate(self:Gallery,
     self.calibration = Calibration(fpir, threshold, float(low), float(max(high, 1 - 0.05**(1/len(names)))), float(fnir), n_untrained, unknown_share)
     return self.calibration
 
-# %% ../nbs/06_gallery.ipynb #cd3ada1e
+# %% ../nbs/06_gallery.ipynb #34cb08f5
 _FORMAT = 'facereid_nb gallery'
 
 @patch
@@ -492,7 +495,7 @@ def save(self:Gallery,
     path, # File to write
 )->Path: # The same path
     "Write the gallery as one safetensors file, whole or not at all."
-    about = dict(mirror=self.mirror, names=self.names, trained=self.trained, class_weights=[*self.class_weights], n_templates=self.n_templates, cohort=self.cohort,
+    about = dict(mirror=self.mirror, names=self.names, trained=self.trained, class_weights=[*self.class_weights], n_templates=self.n_templates, cohort=self.cohort, cohort_weight=self.cohort_weight,
                  calibration=self.calibration and asdict(self.calibration))
     metadata = dict(format=_FORMAT, version=__version__, model_id=self.model_id, about=json.dumps(about))
     tensors = dict(embeddings=self.embeddings.contiguous(), owners=self.owners, weights=self.weights)
@@ -518,4 +521,4 @@ def load(cls:Gallery,
         raise InputError(f'{path}: is damaged, or not a gallery of facereid_nb ({e}); make it again with byteface build-gallery') from None
     return cls(meta['model_id'], about['mirror'], about['names'], tensors['embeddings'], tensors['owners'], tensors.get('searches'),
                dict(zip(about['class_weights'], tensors.get('class_weights', ()))), about['trained'],
-               about['calibration'] and Calibration(**about['calibration']), tensors['weights'], about['n_templates'], about['cohort'])
+               about['calibration'] and Calibration(**about['calibration']), tensors['weights'], about['n_templates'], about['cohort'], about.get('cohort_weight', 1.))

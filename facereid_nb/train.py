@@ -6,7 +6,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/train.html.md"""
 
 # %% auto #0
 __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'SURVEILLANCE', 'RECIPES', 'Recipe', 'item_tfms', 'batch_tfms', 'crop_mat',
-           'jitter_colours', 'ColourJitter', 'augmentations', 'check_names', 'training_items', 'valid_split',
+           'jitter_colours', 'ColourJitter', 'Blend', 'augmentations', 'check_names', 'training_items', 'valid_split',
            'held_out_people', 'loader_processes', 'face_dataloaders', 'FaceModel', 'save_model', 'load_model',
            'crops_alignment', 'check_alignment', 'face_crops', 'face_loss', 'imprint', 'stages', 'Distill',
            'FreezeBatchNorm', 'face_learner', 'run_files', 'plot_history']
@@ -43,16 +43,16 @@ from fastai.vision.core import PILImage
 from PIL import Image
 import fastai.vision.learner # noqa: F401, teaches `show_results` to show images
 
-# %% ../nbs/05_train.ipynb #6d67e502
+# %% ../nbs/05_train.ipynb #d7b1423e
 from . import __version__
 from .align import Alignment, align_faces
-from .backbones import check_size, create_backbone, native_input, read_weights
+from .backbones import check_size, create_backbone, fold_batch_norm, native_input, read_weights
 from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
 from .degrade import Camera, DegradedCopies
 from .fourier import FOURIER_MEAN, FOURIER_STD, FourierChannel
 from .heads import ArcFaceLoss, CosineHead, FocalLoss, SphereFace2Loss
 
-# %% ../nbs/05_train.ipynb #4097527d
+# %% ../nbs/05_train.ipynb #a3d14c05
 @dataclass(frozen=True)
 class Recipe:
     "All that makes a training run reproducible, and all that inference must know of it."
@@ -70,13 +70,14 @@ class Recipe:
     rotate:float = 15. # Augmentation: largest rotation, in degrees, either way
     jitter:float = 0.2 # Augmentation: largest change of brightness, contrast and saturation
     hue:float = 0.1 # Augmentation: largest shift of hue, as a part of the colour circle
+    blend:float = 0. # Augmentation: part of the faces that another shines through
     camera:Camera|None = None # Poor cameras to learn from, see 02a_degrade; None: photos as they are
     good:float = 0.2 # With a camera: part of the photos in a batch that stay as they are
     classify:float = 1. # With a camera: weight of the loss named below …
     distill:float = 3. # … of staying near what the untrained backbone makes of the good photo …
     relations:float = 0. # … of being as like each person as the untrained backbone has it …
     features:float = 0. # … and of its feature maps
-    freeze_bn:bool = False # Keep the batch norm statistics that the backbone starts with
+    freeze_bn:bool = False # Batch norm keeps the statistics that the backbone starts with
     loss:str = 'arcface' # 'arcface', 'sphereface2' or 'focal', see 04_heads; 'arcface' without margin is softmax
     scale:float = 30. # ArcFace's and focal loss's s, SphereFace2's r
     margin:float = 0.5 # ArcFace's m, in radians; SphereFace2's m
@@ -118,7 +119,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #747f1579
+# %% ../nbs/05_train.ipynb #d6a82532
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -130,8 +131,8 @@ FOURIER_SPHEREFACE2 = Recipe(
 
 SURVEILLANCE = Recipe(
     name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'), align=Alignment(select='central'),
-    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, epochs=20,
-    crop=0.9, rotate=8., batch_size=16, lr_backbone=1.5e-3, lr_head=1.5e-3, warmup=0.1, valid_pct=0.05)
+    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, epochs=32,
+    crop=0.9, rotate=8., blend=0.5, batch_size=16, lr_backbone=1.5e-3, lr_head=1.5e-3, warmup=0.1, valid_pct=0.05)
 
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
 
@@ -172,7 +173,7 @@ class _Geometry(AffineCoordTfm):
     "Affine augmentations as one resampling, in training only: fastai's own resamples validation images too, with the identity."
     def __call__(self, b, split_idx=None, **kwargs): return b if split_idx else super().__call__(b, split_idx=split_idx, **kwargs)
 
-# %% ../nbs/05_train.ipynb #af49e779
+# %% ../nbs/05_train.ipynb #5701fec5
 _RGB_TO_YIQ = torch.tensor([[.299, .587, .114], [.5959, -.2746, -.3213], [.2115, -.5227, .3112]])
 
 def jitter_colours(
@@ -206,12 +207,26 @@ class ColourJitter(Transform):
         factors = [_uniform(x, 1 - self.jitter, 1 + self.jitter) for _ in range(3)]
         return jitter_colours(x, *factors, _uniform(x, -self.hue, self.hue))
 
+class Blend(Transform):
+    "Other faces of the batch shine through, by less than half each, as in mixup (Zhang et al., arXiv:1710.09412); every face keeps its name."
+    order, split_idx = 50, 0
+    def __init__(self,
+        p:float=0.5, # Part of the faces to which that happens
+    ):
+        super().__init__()
+        self.p = p
+
+    def encodes(self, x:TensorImage):
+        share = (_uniform(x, 0, 0.5) * (_uniform(x, 0, 1) < self.p))[:, None, None, None]
+        return torch.lerp(x, x[torch.randperm(len(x), device=x.device)], share)
+
 def augmentations(
     recipe:Recipe, # Whose settings to follow
 )->list: # fastai transforms of a batch
-    "The recipe's random crops, rotations, mirror images and changes of colour, each image drawn for itself; with a camera, also in validation, a poor copy of each."
+    "The recipe's random crops, rotations, mirror images, changes of colour and other faces shining through, each image drawn for itself; with a camera, also in validation, a poor copy of each."
     return [_Geometry(aff_fs=[partial(crop_mat, min_area=recipe.crop), partial(rotate_mat, max_deg=recipe.rotate, p=1), partial(flip_mat, p=recipe.flip)]),
-            ColourJitter(recipe.jitter, recipe.hue), *([DegradedCopies(replace(recipe.camera, misalign=0.), copies=1, split_idx=None)] if recipe.camera else [])]
+            ColourJitter(recipe.jitter, recipe.hue), *([Blend(recipe.blend)] if recipe.blend else []),
+            *([DegradedCopies(replace(recipe.camera, misalign=0.), copies=1, split_idx=None)] if recipe.camera else [])]
 
 # %% ../nbs/05_train.ipynb #240fe8e0
 def check_names(
@@ -430,7 +445,7 @@ def face_crops(
     top = Path(recipe.crops_dir)
     return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
-# %% ../nbs/05_train.ipynb #30eddd68
+# %% ../nbs/05_train.ipynb #a8b44c32
 def face_loss(
     recipe:Recipe, # Whose settings to follow
     n_classes:int, # K, number of people
@@ -470,6 +485,11 @@ def stages(
     for h in hooks: h.remove()
     return [name for size, name in last.items() if 1 < size <= x.shape[-1]/4]
 
+def _blank(learn):
+    "A black image that the model takes."
+    r = learn.model.recipe
+    return torch.zeros(1, 4 if r.fourier else 3, r.size, r.size, device=learn.dls.device)
+
 class Distill(Callback):
     """A network for poor photos learns what its teacher makes of the good ones. Each photo is seen once, good or degraded, with embedding s;
     t is the teacher's of the good one, W the people's mean embeddings. The loss is classify·(that of the learner) + distill·(1 − s·t)
@@ -491,7 +511,7 @@ class Distill(Callback):
         self.after_fit()
         self.maps = {}
         self.hooks = [self.learn.model.head.register_forward_pre_hook(lambda head, inputs: setattr(self, 'embeddings', inputs[0]))]
-        blank = torch.zeros(1, 4 if self.recipe.fourier else 3, self.recipe.size, self.recipe.size, device=self.dls.device)
+        fold_batch_norm(self.teacher, blank := _blank(self.learn))
         for name in stages(self.teacher, blank) if self.recipe.features else ():
             for who, net in (('teacher', self.teacher), ('student', self.learn.model.backbone)):
                 self.hooks.append(net.get_submodule(name).register_forward_hook(lambda m, i, output, key=(name, who): self.maps.update({key: output})))
@@ -520,10 +540,16 @@ class Distill(Callback):
         for hook in self.hooks: hook.remove()
 
 class FreezeBatchNorm(Callback):
-    "Batch norm layers use and keep the statistics that they have; their scales and shifts are trained."
+    "Batch norm layers use and keep the statistics that they have, as a part of the layers before them where that can be; their scales and shifts are trained."
+    def before_fit(self):
+        self.folded = fold_batch_norm(self.learn.model.backbone, _blank(self.learn))
+
     def before_train(self):
         for m in self.learn.model.modules():
             if isinstance(m, nn.modules.batchnorm._BatchNorm): m.eval()
+
+    def after_fit(self):
+        for m in self.folded: vars(m).pop('forward', None)
 
 def face_learner(
     items:pd.DataFrame, # Photos or crops with their names: `image_path`, `gt`, `path`
