@@ -81,7 +81,7 @@ def train(
     train_csv:TrainCsv,
     root_dir:RootDir=None,
     recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`; `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`; or `surveillance`, for poor cameras.')]='arcface',
-    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 20 for `surveillance`. 0 saves the pretrained weights as a model, untrained.')]=None,
+    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 32 for `surveillance`. 0 saves the pretrained weights as a model, untrained.')]=None,
     batch:Annotated[Optional[int], typer.Option(min=2, help='Images per batch. Default: the recipe\'s, 32, or 16 for `surveillance`.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
     lr_archead:Annotated[Optional[float], typer.Option(help='Learning rate of the class weights at the start. Default: the recipe\'s.')]=None,
