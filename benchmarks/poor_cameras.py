@@ -54,7 +54,7 @@ def moved(image, dx, dy):
     return np.asarray(image.transform(image.size, Image.Transform.AFFINE, (1, 0, dx, 0, 1, dy), Image.Resampling.BILINEAR), dtype=float)
 
 def taken_by(store, crops, args):
-    "Face crops `(N,112,112,3)` from all photos' frames."
+    "Face crops with a margin, `(N,168,168,3)`, from all photos' frames."
     file = args.out/f'frames {store}.npy'
     if not file.exists():
         rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def taken_by(store, crops, args):
 
 WAYS = {'no training': dict(epochs=0), 'names': dict(classify=1., distill=0., relations=0., features=0., margin=0.3),
         'embedding': dict(relations=0., features=0.), 'embedding, relations, feature maps': {},
-        'all that, of blended faces': dict(blend=SURVEILLANCE.blend)}
+        'all that, of blended faces': dict(blend=SURVEILLANCE.blend), 'all that, moved into place': dict(blend=SURVEILLANCE.blend, realign=SURVEILLANCE.realign)}
 UNKNOWN_SHARE = 0.3 # What accuracy is foreseen and measured for
 
 def accuracy(table, threshold):
@@ -77,7 +77,7 @@ def embedded(way, split, crops, frames, args):
     file = args.out/f'trial {way} {split}.safetensors'
     if file.exists(): return load_file(file)
     enrolled, probes = split_of(crops, split)
-    learn = face_learner(enrolled.drop(columns='row'), replace(SURVEILLANCE, **{'weights': str(args.weights), 'epochs': args.epochs, 'blend': 0., **WAYS[way]}))
+    learn = face_learner(enrolled.drop(columns='row'), replace(SURVEILLANCE, **{'weights': str(args.weights), 'epochs': args.epochs, 'blend': 0., 'realign': 0, **WAYS[way]}))
     with TemporaryDirectory() as folder, learn.no_bar(): learn.fit_recipe(f'{folder}/model.safetensors')
     images = {'none': probes.path, **{store: [taken[i] for i in probes.row] for store, taken in frames.items()}}
     found = {'good': embed(learn.model, enrolled.path, mirror=True), 'poor': embed(learn.model, enrolled.path, mirror=True, camera=SURVEILLANCE.camera),
@@ -114,7 +114,7 @@ def main():
     parser.add_argument('--ways', nargs='+', choices=WAYS, default=[*WAYS], metavar='WAY', help='; '.join(WAYS))
     parser.add_argument('--splits', type=int, nargs='+', default=[0, 1])
     args = parser.parse_args()
-    crops = align_faces(read_items(args.data/'trainset.csv'), args.out/'crops', SURVEILLANCE.align)
+    crops = align_faces(read_items(args.data/'trainset.csv'), args.out/SURVEILLANCE.crops_dir, SURVEILLANCE.align)
     frames, rows = {store: taken_by(store, crops, args) for store in STORES}, []
     for split in args.splits:
         found = {way: embedded(way, split, crops, frames, args) for way in args.ways}

@@ -47,9 +47,9 @@ def main():
 
     started = time.time()
     recipe = replace(SURVEILLANCE, weights=str(args.weights), epochs=args.epochs)
-    crops = align_faces(read_items(args.data/'trainset.csv'), args.out/'crops', recipe.align)
+    crops = align_faces(read_items(args.data/'trainset.csv'), args.out/recipe.crops_dir, recipe.align)
     labels = pd.read_csv(args.data/'public_labels.csv')
-    tests = {part: align_faces(read_items(args.data/'eval_set.csv', args.data/part), args.out/'crops'/part, recipe.align)
+    tests = {part: align_faces(read_items(args.data/'eval_set.csv', args.data/part), args.out/recipe.crops_dir/part, recipe.align)
              .merge(labels, on='image_path', suffixes=('_none', '')) for part in ('test', 'test_cctv')}
     print(f'aligned ({time.time() - started:.0f} s)', flush=True)
     learn = face_learner(crops, recipe)

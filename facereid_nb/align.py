@@ -27,15 +27,15 @@ from tqdm.auto import tqdm
 
 from .data import InputError, ImageError, atomic_write, open_image
 
-# %% ../nbs/01_align.ipynb #311fbbc4
+# %% ../nbs/01_align.ipynb #7246a49e
 METHODS, SELECT = ('similarity', 'eyes'), ('largest', 'central', 'probability')
 
 @dataclass(frozen=True)
 class Alignment:
     "All that decides what a crop looks like. As text it is JSON in one fixed form; raises `InputError` for values that make no sense."
-    method:str = 'similarity' # 'similarity': five landmarks onto the ArcFace template; 'eyes': eyes level, cut with a margin
+    method:str = 'similarity' # 'similarity': five landmarks onto the ArcFace template; 'eyes': eyes level, cut around the face box
     size:int = 112 # Width and height of the crop, pixels
-    margin:float|None = None # 'eyes' only: what is added on every side, as a share of the face box's longer side; None is 0.1
+    margin:float|None = None # Added on every side, as a share of the face box's longer side ('eyes'; None is 0.1) or of the crop without it ('similarity'; None is 0)
     select:str = 'largest' # Which of several faces: 'largest', 'central' (nearest the middle) or 'probability'
     min_face_size:int = 20 # Smallest face looked for, pixels of the photo as it is searched
     min_side:int = 160 # Photos whose shorter side is less are enlarged to it for the search
@@ -47,7 +47,7 @@ class Alignment:
         check(self.method in METHODS, f'method is {self.method!r}; choose one of {", ".join(METHODS)}')
         check(self.select in SELECT, f'select is {self.select!r}; choose one of {", ".join(SELECT)}')
         if self.method == 'eyes': object.__setattr__(self, 'margin', float(0.1 if self.margin is None else self.margin))
-        else: check(self.margin is None, 'margin is for the method eyes; similarity has none, so leave it out')
+        else: object.__setattr__(self, 'margin', float(self.margin) if self.margin else None)
         for f in ('size','min_face_size','min_side','max_side'):
             check(float(getattr(self, f)).is_integer(), f'{f} is {getattr(self, f)}; give whole pixels')
             object.__setattr__(self, f, int(getattr(self, f)))
@@ -143,7 +143,7 @@ def choose_face(
     if select == 'probability': return int(np.argmax([f.probability for f in faces]))
     raise InputError(f'select is {select!r}; choose one of {", ".join(SELECT)}')
 
-# %% ../nbs/01_align.ipynb #67858957
+# %% ../nbs/01_align.ipynb #87f70b91
 LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
 TEMPLATE = np.array([[38.2946,51.6963], [73.5318,51.5014], [56.0252,71.7366], [41.5493,92.3655], [70.7299,92.2041]]) / 112
 
@@ -161,9 +161,10 @@ def umeyama(
 def similarity_matrix(
     landmarks:np.ndarray, # `(5,2)`, in the photo
     size:int, # Of the crop
+    margin:float=0., # Added on every side, as a share of the crop without it
 )->np.ndarray: # `(2,3)`, photo to crop
-    "Move five landmarks as near as possible to the ArcFace template."
-    return umeyama(landmarks, TEMPLATE*size)
+    "Move five landmarks as near as possible to the ArcFace template in the middle of the crop."
+    return umeyama(landmarks, (TEMPLATE + margin)/(1 + 2*margin)*size)
 
 # %% ../nbs/01_align.ipynb #7992be20
 def eyes_matrix(
@@ -191,7 +192,7 @@ def warp(
     crop = image.transform((size*k, size*k), Image.AFFINE, inverse[:2].ravel(), Image.BICUBIC)
     return crop.resize((size, size), Image.BICUBIC) if k > 1 else crop
 
-# %% ../nbs/01_align.ipynb #d244ba7e
+# %% ../nbs/01_align.ipynb #97673e4a
 @dataclass(frozen=True, eq=False)
 class Crop:
     "What became of one photo. Coordinates are those of the upright photo; they are None where no face was found."
@@ -220,7 +221,7 @@ def _crop(image, faces, reason, alignment, no_face):
         return Crop(warp(image, centre_matrix(image.size, size), size), 'centre_crop', reason, n_faces=0)
     i = choose_face(faces, image.size, alignment.select)
     f = faces[i]
-    matrix = similarity_matrix(f.landmarks, size) if alignment.method == 'similarity' else eyes_matrix(f, size, alignment.margin)
+    matrix = similarity_matrix(f.landmarks, size, alignment.margin or 0.) if alignment.method == 'similarity' else eyes_matrix(f, size, alignment.margin)
     return Crop(warp(image, matrix, size), 'aligned', '', f.box, f.landmarks, f.probability, i, len(faces))
 
 def _open(image):

@@ -131,7 +131,7 @@ BACKBONES = dict(
         '90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4')),
     tiny=BackboneSpec(TinyNet, 64, **_GREY))
 
-# %% ../nbs/03_backbones.ipynb #75a0ae01
+# %% ../nbs/03_backbones.ipynb #89bdf749
 def _timm_network(name):
     import timm
     try: return timm.create_model(name, num_classes=0, dynamic_img_size=True)
@@ -148,10 +148,7 @@ class TimmBackbone(nn.Module):
     def forward(self, x:Tensor)->Tensor: return F.normalize(self.net(x))
 
 def _timm_spec(name):
-    try: import timm
-    except ImportError as e:
-        raise InputError(f'{name!r} is none of {", ".join(BACKBONES)}; '
-                         'if it is a timm model: pip install facereid_nb[timm]') from e
+    import timm
     try: cfg = timm.get_pretrained_cfg(name)
     except RuntimeError: cfg = None
     if cfg is None:
@@ -341,7 +338,7 @@ def check_size(
             raise InputError(f'{name} cannot take images of {size}×{size} pixels ({e}); '
                              f'its native size is {native_input(name)["size"]}') from e
 
-# %% ../nbs/03_backbones.ipynb #2c93ddd6
+# %% ../nbs/03_backbones.ipynb #c819c854
 def _with_norm(layer, norm, x):
     "The layer and the batch norm after it, in one."
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -360,7 +357,8 @@ def fold_batch_norm(
     def called(m, inputs, output):
         if type(m) in (nn.Conv2d, nn.Linear): outputs[id(output)] = m, output
         elif id(inputs[0]) in outputs: pairs.append((outputs[id(inputs[0])][0], m))
-    hooks = [m.register_forward_hook(called) for m in net.modules() if type(m) in (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)]
+    def concerned(m): return type(m) in (nn.Conv2d, nn.Linear) or type(m) in (nn.BatchNorm1d, nn.BatchNorm2d) and m.affine and m.track_running_stats
+    hooks = [m.register_forward_hook(called) for m in net.modules() if concerned(m) and 'forward' not in vars(m)]
     with torch.no_grad(): net.eval()(x)
     for hook in hooks: hook.remove()
     for layer, norm in pairs: layer.forward, norm.forward = partial(_with_norm, layer, norm), _as_it_is

@@ -7,9 +7,9 @@ Docs: https://facereid-nb.github.io/facereid_nb/degrade.html.md"""
 # %% auto #0
 __all__ = ['defocus', 'motion_blur', 'expose', 'sensor_noise', 'compress', 'Camera', 'degrade', 'Degrade', 'DegradedCopies']
 
-# %% ../nbs/02a_degrade.ipynb #81e8a271
+# %% ../nbs/02a_degrade.ipynb #bf5f149e
 import json, math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import torch, torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2.functional import jpeg
@@ -77,7 +77,7 @@ def compress(
     pixels = (x*255).round().to('cpu', torch.uint8)
     return torch.stack([jpeg(im, int(q)) for im, q in zip(pixels, quality)]).to(x) / 255
 
-# %% ../nbs/02a_degrade.ipynb #81e28b3b
+# %% ../nbs/02a_degrade.ipynb #4aaa807a
 @dataclass(frozen=True)
 class Camera:
     "A range of poor cameras; every image gets one of its own from it."
@@ -98,6 +98,13 @@ class Camera:
     ):
         "Read a camera back."
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k,v in json.loads(text).items()})
+
+    def around(self,
+        margin:float, # Of the crops, as an `Alignment` has it
+    ): # The `Camera`
+        "The same camera for crops with a margin: more pixels of the same size, faces as far out of place."
+        wider = 1 + 2*margin
+        return replace(self, size=tuple(s*wider for s in self.size), misalign=self.misalign/wider)
 
 # %% ../nbs/02a_degrade.ipynb #d7c5f79f
 def _uniform(x, n, lo, hi): return torch.empty(n, device=x.device).uniform_(lo, hi)

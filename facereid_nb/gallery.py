@@ -7,8 +7,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/gallery.html.md"""
 # %% auto #0
 __all__ = ['Ensemble', 'embed', 'photo_quality', 'Calibration', 'Gallery', 'relative_to_cohort', 'part_at_least']
 
-# %% ../nbs/06_gallery.ipynb #20b6cf16
-import hashlib, json, warnings
+# %% ../nbs/06_gallery.ipynb #aaff3124
+import copy, hashlib, json, warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
@@ -21,8 +21,9 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from fastcore.basics import patch
 
-# %% ../nbs/06_gallery.ipynb #5051f978
+# %% ../nbs/06_gallery.ipynb #6edc78b7
 from . import __version__
+from .backbones import fold_batch_norm
 from .data import ImageError, InputError, NO_CROP, atomic_write
 from .degrade import Camera, degrade
 from .train import FaceModel, check_alignment, check_names, face_crops, load_model, loader_processes
@@ -58,14 +59,14 @@ class Ensemble(nn.Module):
     @property
     def device(self): return self.members[0].device
 
-# %% ../nbs/06_gallery.ipynb #0d073591
+# %% ../nbs/06_gallery.ipynb #36fb8710
 class _Photos(torch.utils.data.Dataset):
     "Resized images as uint8 tensors `(3,size,size)` with the reason why one can't be read, or None."
     def __init__(self, images, model): self.images, self.model = images, model
     def __len__(self): return len(self.images)
     def __getitem__(self, i):
         try: return self.model.resize(self.images[i]), None
-        except ImageError as e: return torch.zeros(3, self.model.recipe.size, self.model.recipe.size, dtype=torch.uint8), str(e)
+        except ImageError as e: return torch.zeros(3, self.model.recipe.input_size, self.model.recipe.input_size, dtype=torch.uint8), str(e)
 
 def _collate(samples):
     images, reasons = zip(*samples)
@@ -92,8 +93,9 @@ def embed(
         return torch.cat([w.sqrt()*embed(m, images, mirror, batch_size, num_workers, camera) for m, w in zip(model.members, model.weights)], dim=1)
     if num_workers is None: num_workers = loader_processes()
     loader = DataLoader(_Photos(images, model), batch_size, num_workers=num_workers, collate_fn=_collate)
-    was_training, found, bad = model.training, [], []
-    model.eval()
+    found, bad, recipe, model = [], [], model.recipe, copy.deepcopy(model).eval()
+    if len(loader) > 1: fold_batch_norm(model.backbone, model.blank())
+    if camera is not None and recipe.realigns: camera = camera.around(recipe.align.margin)
     for i, (batch, reasons) in enumerate(tqdm(loader, desc='Embedding', leave=False, disable=len(loader) < 2)):
         if camera is not None: batch = _taken_by(camera, batch, seed=i)
         x = model.normalise(batch.to(model.device))
@@ -102,7 +104,6 @@ def embed(
         e[[r is not None for r in reasons]] = torch.nan
         found.append(e.cpu())
         bad += [r for r in reasons if r]
-    model.train(was_training)
     if bad: warnings.warn(f'{len(bad)} of {len(images)} images not read: ' + '; '.join(bad[:3]) + ('; …' if len(bad) > 3 else ''))
     return torch.cat(found) if found else torch.empty(0, model.embedding_size)
 

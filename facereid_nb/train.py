@@ -9,7 +9,7 @@ __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'SURVEILLANCE', 'RECIPES', 'Recipe'
            'jitter_colours', 'ColourJitter', 'Blend', 'augmentations', 'check_names', 'training_items', 'valid_split',
            'held_out_people', 'loader_processes', 'face_dataloaders', 'FaceModel', 'save_model', 'load_model',
            'crops_alignment', 'check_alignment', 'face_crops', 'face_loss', 'imprint', 'stages', 'Distill',
-           'FreezeBatchNorm', 'face_learner', 'run_files', 'plot_history']
+           'FreezeBatchNorm', 'optimizer', 'realign_learner', 'face_learner', 'run_files', 'plot_history']
 
 # %% ../nbs/05_train.ipynb #4973f084
 import copy, hashlib, json, math, os, random, time, warnings
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
-# %% ../nbs/05_train.ipynb #d6b1a8cc
+# %% ../nbs/05_train.ipynb #15442788
 import numpy as np, pandas as pd, matplotlib.pyplot as plt
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
@@ -38,12 +38,12 @@ from fastai.learner import AvgLoss, Learner
 from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import TensorImage, default_device, params, set_seed
-from fastai.vision.augment import AffineCoordTfm, Resize, ResizeMethod, affine_mat, flip_mat, rotate_mat
+from fastai.vision.augment import AffineCoordTfm, CropPad, Resize, ResizeMethod, affine_mat, flip_mat, rotate_mat
 from fastai.vision.core import PILImage
 from PIL import Image
 import fastai.vision.learner # noqa: F401, teaches `show_results` to show images
 
-# %% ../nbs/05_train.ipynb #d7b1423e
+# %% ../nbs/05_train.ipynb #59a91be1
 from . import __version__
 from .align import Alignment, align_faces
 from .backbones import check_size, create_backbone, fold_batch_norm, native_input, read_weights
@@ -51,8 +51,9 @@ from .data import ImageError, InputError, NO_CROP, atomic_write, open_image
 from .degrade import Camera, DegradedCopies
 from .fourier import FOURIER_MEAN, FOURIER_STD, FourierChannel
 from .heads import ArcFaceLoss, CosineHead, FocalLoss, SphereFace2Loss
+from .realign import Misplaced, Realigner, misplacement
 
-# %% ../nbs/05_train.ipynb #a3d14c05
+# %% ../nbs/05_train.ipynb #94938b7c
 @dataclass(frozen=True)
 class Recipe:
     "All that makes a training run reproducible, and all that inference must know of it."
@@ -65,6 +66,7 @@ class Recipe:
     fourier:bool = False # Add the Fourier channel as a fourth, see 02_fourier
     align:Alignment|None = None # How faces are cut out of photos; None: photos as they are. Crops tell it themselves
     crops_dir:str = 'crops' # Where the crops go that are cut out of photos
+    realign:int|None = None # Epochs of learning to move faces into place, in similarity crops with a margin, see 02b_realign; None: crops as they are
     crop:float = 0.8 # Augmentation: the smallest part of the image's area that a random crop keeps
     flip:float = 0.5 # Augmentation: probability of a mirror image
     rotate:float = 15. # Augmentation: largest rotation, in degrees, either way
@@ -85,13 +87,14 @@ class Recipe:
     power:float = 3. # SphereFace2's t
     gamma:float = 0. # Exponent of the focal factor, for 'sphereface2' and 'focal'
     detach:bool = True # SphereFace2's gradient: as in the authors' code, or the formula's own
+    optimizer:str = 'adamw' # 'adamw', or 'muon' for the weight matrices of the backbone and AdamW for everything else
     epochs:int = 20 # Passes over the training photos
     batch_size:int = 32 # Photos per step
     lr_backbone:float = 5e-5 # Highest learning rate of the backbone
     lr_head:float = 1e-3 # Highest learning rate of the class weights
     lr_min:float = 1e-6 # Where the cosine annealing of both ends
     warmup:float = 0. # Part of the training in which both rise, from a 25th; 0 to start at the highest
-    weight_decay:float = 1e-4 # Of AdamW
+    weight_decay:float = 1e-4 # Of the optimizer, apart from the gradient
     valid_pct:float = 0.1 # Part of the photos that validates
     hold_out:float = 0. # Part of the people who are not trained on, so that a threshold can be calibrated on them
     seed:int = 0 # Of the split, the first weights, the order of photos and the augmentations
@@ -100,6 +103,16 @@ class Recipe:
     unknown:str = "doesn't_exist" # What a face below the threshold is called
     save_path:str = 'models/best_model.safetensors' # Where the best model goes
     plot_path:str|None = None # Where the picture of the history goes; None: beside the model
+
+    @property
+    def realigns(self)->bool:
+        "Whether faces are moved into place: that takes crops with a margin around the ArcFace template."
+        return self.realign is not None and self.align is not None and self.align.method == 'similarity' and self.align.margin is not None
+
+    @property
+    def input_size(self)->int:
+        "Height and width, in pixels, at which a model takes images: `size`, and the margin where faces are moved."
+        return round(self.size*(1 + 2*self.align.margin)) if self.realigns else self.size
 
     def to_json(self)->str:
         "The recipe as one line of JSON."
@@ -119,7 +132,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #d6a82532
+# %% ../nbs/05_train.ipynb #cce7d913
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -130,13 +143,14 @@ FOURIER_SPHEREFACE2 = Recipe(
     save_path='checkpoints/final_4channel_model.safetensors', plot_path='4channel_training_history.png')
 
 SURVEILLANCE = Recipe(
-    name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'), align=Alignment(select='central'),
-    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, epochs=32,
+    name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'),
+    align=Alignment(size=168, margin=0.25, select='central'), crops_dir='crops_with_margin', realign=10,
+    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, optimizer='muon', epochs=32,
     crop=0.9, rotate=8., blend=0.5, batch_size=16, lr_backbone=1.5e-3, lr_head=1.5e-3, warmup=0.1, valid_pct=0.05)
 
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
 
-# %% ../nbs/05_train.ipynb #f69dece4
+# %% ../nbs/05_train.ipynb #1a46ccdd
 def _open(image):
     "A path, PIL image or array as fastai's image; a caller's image stays as it is."
     if isinstance(image, (str, os.PathLike)): image = open_image(image)
@@ -145,8 +159,8 @@ def _open(image):
 def item_tfms(
     recipe:Recipe, # Whose settings to follow
 )->list: # fastai transforms of one image
-    "What happens to one image: squeezed to `(size, size)` pixels with antialiasing."
-    return [Resize(recipe.size, method=ResizeMethod.Squish)]
+    "What happens to one image: squeezed to `(input_size, input_size)` pixels with antialiasing."
+    return [Resize(recipe.input_size, method=ResizeMethod.Squish)]
 
 def batch_tfms(
     recipe:Recipe, # Whose settings to follow
@@ -280,24 +294,29 @@ def held_out_people(
     n = min(len(people) - 2, math.ceil(part*len(people)))
     return sorted(np.random.default_rng(seed).permutation(people)[:max(n, 0)].tolist())
 
-# %% ../nbs/05_train.ipynb #db48ba2e
+# %% ../nbs/05_train.ipynb #eef77e27
 def loader_processes()->int:
     "How many processes load photos by default: one per core, at most 8, beside a GPU; none without one."
     return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
+
+def _dataloaders(items, recipe, num_workers, **tfms):
+    "`DataLoaders` of photos and names with the recipe's split."
+    valid = valid_split(items['gt'], recipe.valid_pct, recipe.seed)
+    block = DataBlock(blocks=(TransformBlock(type_tfms=_open), CategoryBlock), get_x=ColReader('path'), get_y=ColReader('gt'),
+                      splitter=IndexSplitter(valid), **tfms)
+    if num_workers is None: num_workers = loader_processes()
+    return block.dataloaders(items, bs=min(recipe.batch_size, len(items) - len(valid)), num_workers=num_workers)
 
 def face_dataloaders(
     items:pd.DataFrame, # `gt` and `path`, every row usable: see `training_items`
     recipe:Recipe=ARCFACE, # Whose settings to follow
     num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
 )->DataLoaders: # Batches of `(B,3,size,size)` images and `(B,)` labels
-    "fastai `DataLoaders` with the recipe's split, preprocessing and augmentations."
-    valid = valid_split(items['gt'], recipe.valid_pct, recipe.seed)
-    block = DataBlock(blocks=(TransformBlock(type_tfms=_open), CategoryBlock), get_x=ColReader('path'), get_y=ColReader('gt'),
-                      splitter=IndexSplitter(valid), item_tfms=item_tfms(recipe), batch_tfms=batch_tfms(recipe) + augmentations(recipe))
-    if num_workers is None: num_workers = loader_processes()
-    return block.dataloaders(items, bs=min(recipe.batch_size, len(items) - len(valid)), num_workers=num_workers)
+    "fastai `DataLoaders` with the recipe's split, preprocessing and augmentations; of crops with a margin the middle."
+    middle = [CropPad(recipe.size, order=Resize.order + 1)] if recipe.realigns else []
+    return _dataloaders(items, recipe, num_workers, item_tfms=item_tfms(recipe) + middle, batch_tfms=batch_tfms(recipe) + augmentations(recipe))
 
-# %% ../nbs/05_train.ipynb #28aa57d5
+# %% ../nbs/05_train.ipynb #df4dac66
 class FaceModel(nn.Module):
     "Images `(B,C,H,W)` to cosines with the people in `class_names`, `(B,K)`."
     def __init__(self,
@@ -308,6 +327,7 @@ class FaceModel(nn.Module):
         self.recipe, self.class_names = recipe, tuple(class_names)
         self.backbone = create_backbone(recipe.backbone, in_channels=4 if recipe.fourier else 3, weights=recipe.weights)
         self.head = CosineHead(self.backbone.embedding_size, len(self.class_names))
+        self.realigner = Realigner(recipe.size, recipe.align.margin) if recipe.realigns else None
 
     @property
     def trained_names(self)->tuple:
@@ -326,19 +346,21 @@ class FaceModel(nn.Module):
         "L2-normalised embeddings."
         return F.normalize(self.backbone(x.as_subclass(Tensor)).float())
 
-# %% ../nbs/05_train.ipynb #5b7ce63b
+# %% ../nbs/05_train.ipynb #ebcd5503
 @patch
 def resize(self:FaceModel,
     image, # A path, a PIL image or a `(H,W,3)` uint8 array
-)->Tensor: # `(3,size,size)`, uint8
+)->Tensor: # `(3,input_size,input_size)`, uint8
     "One image through the recipe's `item_tfms`; raises `ImageError` for a file that can't be read."
     return Pipeline([_open, *item_tfms(self.recipe), ToTensor()], split_idx=1)(image).as_subclass(Tensor)
 
 @patch
 def normalise(self:FaceModel,
-    batch:Tensor, # Resized images `(B,3,size,size)`, uint8
+    batch:Tensor, # Resized images `(B,3,input_size,input_size)`, uint8
 )->Tensor: # `(B,C,size,size)`, on the same device
-    "The recipe's `batch_tfms`."
+    "Faces moved into place, if the recipe says so, and its `batch_tfms`."
+    if self.realigner is not None:
+        with torch.no_grad(): batch = 255*self.realigner(batch/255)
     tfms = batch_tfms(self.recipe)
     for t in tfms: getattr(t, 'to', lambda device: None)(batch.device)
     return Pipeline(tfms, split_idx=1)(TensorImage(batch)).as_subclass(Tensor)
@@ -350,19 +372,25 @@ def preprocess(self:FaceModel,
     "Images as the model was trained to see them, without augmentation."
     return self.normalise(torch.stack([self.resize(im) for im in images]).to(self.device))
 
+@patch
+def blank(self:FaceModel)->Tensor: # `(1,C,size,size)`, on the model's device
+    "A black image, preprocessed."
+    return torch.zeros(1, 4 if self.recipe.fourier else 3, self.recipe.size, self.recipe.size, device=self.device)
+
 @patch(as_prop=True)
 def device(self:FaceModel): return self.head.weight.device
 
 @patch(as_prop=True)
 def embedding_size(self:FaceModel)->int: return self.backbone.embedding_size
 
-# %% ../nbs/05_train.ipynb #85e0c678
+# %% ../nbs/05_train.ipynb #933591c2
 @patch(as_prop=True)
 def id(self:FaceModel):
-    "Sixteen hexadecimal digits that name the embedding: equal only for equal backbone weights and preprocessing."
+    "Sixteen hexadecimal digits that name the embedding: equal only for equal weights, but for the class weights, and preprocessing."
     r = self.recipe
     digest = hashlib.sha256(json.dumps([r.backbone, r.size, r.mean, r.std, r.fourier, r.align and str(r.align)]).encode())
-    for name, t in sorted(self.backbone.state_dict().items()): digest.update(name.encode() + t.detach().cpu().contiguous().numpy().tobytes())
+    weights = self.backbone.state_dict() | (self.realigner.state_dict(prefix='realigner.') if self.realigner else {})
+    for name, t in sorted(weights.items()): digest.update(name.encode() + t.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 # %% ../nbs/05_train.ipynb #954c4e81
@@ -445,7 +473,7 @@ def face_crops(
     top = Path(recipe.crops_dir)
     return align_faces(items, top if items.image_path.str.startswith(f'{part}/').all() else top/part, recipe.align, no_face)
 
-# %% ../nbs/05_train.ipynb #a8b44c32
+# %% ../nbs/05_train.ipynb #7df51041
 def face_loss(
     recipe:Recipe, # Whose settings to follow
     n_classes:int, # K, number of people
@@ -485,11 +513,6 @@ def stages(
     for h in hooks: h.remove()
     return [name for size, name in last.items() if 1 < size <= x.shape[-1]/4]
 
-def _blank(learn):
-    "A black image that the model takes."
-    r = learn.model.recipe
-    return torch.zeros(1, 4 if r.fourier else 3, r.size, r.size, device=learn.dls.device)
-
 class Distill(Callback):
     """A network for poor photos learns what its teacher makes of the good ones. Each photo is seen once, good or degraded, with embedding s;
     t is the teacher's of the good one, W the people's mean embeddings. The loss is classify·(that of the learner) + distill·(1 − s·t)
@@ -511,7 +534,7 @@ class Distill(Callback):
         self.after_fit()
         self.maps = {}
         self.hooks = [self.learn.model.head.register_forward_pre_hook(lambda head, inputs: setattr(self, 'embeddings', inputs[0]))]
-        fold_batch_norm(self.teacher, blank := _blank(self.learn))
+        fold_batch_norm(self.teacher, blank := self.learn.model.blank())
         for name in stages(self.teacher, blank) if self.recipe.features else ():
             for who, net in (('teacher', self.teacher), ('student', self.learn.model.backbone)):
                 self.hooks.append(net.get_submodule(name).register_forward_hook(lambda m, i, output, key=(name, who): self.maps.update({key: output})))
@@ -542,7 +565,7 @@ class Distill(Callback):
 class FreezeBatchNorm(Callback):
     "Batch norm layers use and keep the statistics that they have, as a part of the layers before them where that can be; their scales and shifts are trained."
     def before_fit(self):
-        self.folded = fold_batch_norm(self.learn.model.backbone, _blank(self.learn))
+        self.folded = fold_batch_norm(self.learn.model.backbone, self.learn.model.blank())
 
     def before_train(self):
         for m in self.learn.model.modules():
@@ -550,6 +573,30 @@ class FreezeBatchNorm(Callback):
 
     def after_fit(self):
         for m in self.folded: vars(m).pop('forward', None)
+
+def optimizer(
+    recipe:Recipe, # Whose settings to follow
+)->partial: # For a fastai `Learner` with the backbone as its first group of parameters
+    """The recipe's optimizer; raises `InputError` for one that isn't known. Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) is timm's, its
+    steps as long as AdamW's (Liu et al., arXiv:2502.16982, eq. 4), so that learning rates of one do for the other."""
+    if recipe.optimizer == 'adamw': return partial(OptimWrapper, opt=torch.optim.AdamW)
+    if recipe.optimizer == 'muon': return partial(OptimWrapper, opt=_muon)
+    raise InputError(f'there is no optimizer {recipe.optimizer!r}; there are adamw and muon')
+
+def _muon(groups, **kwargs):
+    from timm.optim import Muon
+    backbone, *others = groups
+    return Muon([backbone, *({**group, 'use_fallback': True} for group in others)], nesterov=True, **kwargs)
+
+def realign_learner(
+    model:FaceModel, # Its realigner is trained; the rest stays as it is
+    items:pd.DataFrame, # Crops with a margin: `gt` and `path`
+    num_workers:int|None=None, # Processes that load photos; default: see `loader_processes`
+)->Learner: # Its model is the realigner's localisation network, its loss a distance in widths of the crop
+    "A fastai `Learner` of where faces are, see 02b_realign. `fit_recipe` trains it before the backbone."
+    lessons = Misplaced(model.realigner, replace(model.recipe.camera or Camera(), misalign=0.))
+    dls = _dataloaders(items, model.recipe, num_workers, item_tfms=item_tfms(model.recipe), batch_tfms=[IntToFloatTensor(), lessons])
+    return Learner(dls, model.realigner.locate, loss_func=misplacement, lr=2e-3, wd=1e-2)
 
 def face_learner(
     items:pd.DataFrame, # Photos or crops with their names: `image_path`, `gt`, `path`
@@ -561,6 +608,8 @@ def face_learner(
     check_size(recipe.backbone, recipe.size)
     items = face_crops(items, recipe)
     recipe = replace(recipe, align=crops_alignment(items))
+    if recipe.realign is not None and not recipe.realigns:
+        warnings.warn('faces are not moved into place: that takes crops with a margin, as align_faces cuts them out of photos with the alignment of the recipe')
     items = training_items(items[~items['gt'].isin(held_out_people(items['gt'], recipe.hold_out, recipe.seed))])
     dls = face_dataloaders(items, recipe, num_workers)
     with torch.random.fork_rng():
@@ -573,7 +622,7 @@ def face_learner(
         cbs.append(Distill(copy.deepcopy(model.backbone), F.normalize(model.head.weight.detach()), recipe))
     loss = face_loss(recipe, len(dls.vocab))
     return Learner(dls, model, loss_func=loss, metrics=accuracy,
-                   lr=recipe.lr_head, wd=recipe.weight_decay, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
+                   lr=recipe.lr_head, wd=recipe.weight_decay, opt_func=optimizer(recipe),
                    splitter=lambda m: [params(m.backbone), params(m.head) + params(loss)],
                    cbs=cbs + ([MixedPrecision()] if torch.cuda.is_available() else []))
 
@@ -653,7 +702,7 @@ def plot_history(
     plt.close(fig)
     return fig
 
-# %% ../nbs/05_train.ipynb #d63f87c7
+# %% ../nbs/05_train.ipynb #a8b2617a
 def _identity(learn):
     "What a checkpoint must agree on with the run that goes on from it."
     photos = learn.dls.train_ds.items[['image_path', 'gt']].to_csv(index=False)
@@ -685,6 +734,15 @@ def _wandb_callbacks(learn, wanted):
         del learn.gather_args
         if ours: wandb.finish()
 
+def _learn_to_realign(learn):
+    "Train the realigner, with the bars and the table that the learner has."
+    recipe = learn.model.recipe
+    lessons = realign_learner(learn.model, learn.dls.train_ds.items, learn.dls.train.num_workers)
+    lessons.logger = learn.logger
+    if not hasattr(learn, 'progress'): lessons.remove_cb(lessons.progress)
+    set_seed(recipe.seed)
+    lessons.fit_one_cycle(recipe.realign)
+
 @patch
 def fit_recipe(self:Learner,
     save_path=None, # Where the best model goes, with history and checkpoint beside it; default: where the recipe says
@@ -708,6 +766,7 @@ def fit_recipe(self:Learner,
     cosines = [combined_cos(recipe.warmup, lr/25, lr, recipe.lr_min) if recipe.warmup else SchedCos(lr, recipe.lr_min)
                for lr in (recipe.lr_backbone, recipe.lr_head)]
     annealing = ParamScheduler({'lr': lambda pct: [c(pct) for c in cosines]})
+    if recipe.realigns and not run.history: _learn_to_realign(self)
     if len(run.history) < recipe.epochs:
         with _wandb_callbacks(self, wandb) as loggers:
             self.fit(recipe.epochs, start_epoch=len(run.history), cbs=[annealing, run, *loggers])
