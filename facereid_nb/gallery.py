@@ -59,7 +59,7 @@ class Ensemble(nn.Module):
     @property
     def device(self): return self.members[0].device
 
-# %% ../nbs/06_gallery.ipynb #36fb8710
+# %% ../nbs/06_gallery.ipynb #7282e567
 class _Photos(torch.utils.data.Dataset):
     "Resized images as uint8 tensors `(3,size,size)` with the reason why one can't be read, or None."
     def __init__(self, images, model): self.images, self.model = images, model
@@ -78,6 +78,12 @@ def _taken_by(camera, batch, seed):
         torch.manual_seed(seed)
         return (degrade(batch/255, camera)*255).round().to(torch.uint8)
 
+def _folded(model):
+    "A copy of the model for many images, batch norm folded."
+    model = copy.deepcopy(model)
+    fold_batch_norm(model.backbone, model.blank())
+    return model
+
 @torch.no_grad()
 def embed(
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
@@ -93,17 +99,19 @@ def embed(
         return torch.cat([w.sqrt()*embed(m, images, mirror, batch_size, num_workers, camera) for m, w in zip(model.members, model.weights)], dim=1)
     if num_workers is None: num_workers = loader_processes()
     loader = DataLoader(_Photos(images, model), batch_size, num_workers=num_workers, collate_fn=_collate)
-    found, bad, recipe, model = [], [], model.recipe, copy.deepcopy(model).eval()
-    if len(loader) > 1: fold_batch_norm(model.backbone, model.blank())
-    if camera is not None and recipe.realigns: camera = camera.around(recipe.align.margin)
+    if camera is not None and model.recipe.realigns: camera = camera.around(model.recipe.align.margin)
+    was_training, found, bad = model.training, [], []
+    model.eval()
+    net = model if len(loader) < 2 else _folded(model)
     for i, (batch, reasons) in enumerate(tqdm(loader, desc='Embedding', leave=False, disable=len(loader) < 2)):
         if camera is not None: batch = _taken_by(camera, batch, seed=i)
-        x = model.normalise(batch.to(model.device))
-        e = model.embed(x)
-        if mirror: e = F.normalize(e + model.embed(x.flip(-1)))
+        x = net.normalise(batch.to(net.device))
+        e = net.embed(x)
+        if mirror: e = F.normalize(e + net.embed(x.flip(-1)))
         e[[r is not None for r in reasons]] = torch.nan
         found.append(e.cpu())
         bad += [r for r in reasons if r]
+    model.train(was_training)
     if bad: warnings.warn(f'{len(bad)} of {len(images)} images not read: ' + '; '.join(bad[:3]) + ('; …' if len(bad) > 3 else ''))
     return torch.cat(found) if found else torch.empty(0, model.embedding_size)
 

@@ -132,7 +132,7 @@ class Recipe:
     def _repr_markdown_(self):
         return '| setting | value |\n| --- | --- |\n' + '\n'.join(f'| {f.name} | `{getattr(self, f.name)!r}` |' for f in fields(self))
 
-# %% ../nbs/05_train.ipynb #cce7d913
+# %% ../nbs/05_train.ipynb #f8e2e1f0
 ARCFACE = Recipe()
 
 FOURIER_SPHEREFACE2 = Recipe(
@@ -145,7 +145,7 @@ FOURIER_SPHEREFACE2 = Recipe(
 SURVEILLANCE = Recipe(
     name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'),
     align=Alignment(size=168, margin=0.25, select='central'), crops_dir='crops_with_margin', realign=10,
-    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, optimizer='muon', epochs=32,
+    camera=Camera(), classify=0., distill=5., relations=1., features=20., freeze_bn=True, optimizer='muon', epochs=28,
     crop=0.9, rotate=8., blend=0.5, batch_size=16, lr_backbone=1.5e-3, lr_head=1.5e-3, warmup=0.1, valid_pct=0.05)
 
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
