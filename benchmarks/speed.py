@@ -5,10 +5,13 @@
 - the Fourier channel against a training step (forward and backward) of each backbone on four channels;
 - each backbone with weights laid out channels-last, as `create_backbone` makes them, against the default layout;
 - each backbone with fixed batch norm folded into the layers before it, as `FreezeBatchNorm` trains it, against layers of its own;
+- each backbone's embeddings with batch norm folded, as `embed` makes them of many images, against the network as it is;
+- a step of Muon, and one of AdamW, against a training step of each backbone;
 - colour augmentation by one matrix per image against fastai's own transforms.
 On a GPU, if there is one, in half precision. The ratio is the median over repeats in which both were timed one after the other.
 """
 import argparse, time
+from dataclasses import replace
 from statistics import median
 
 import pandas as pd, torch
@@ -17,7 +20,7 @@ from fastai.vision.augment import Brightness, Contrast, Hue, Saturation, setup_a
 from fasttransform import Pipeline
 from facereid_nb.backbones import create_backbone, fold_batch_norm, native_input
 from facereid_nb.fourier import fourier_channel
-from facereid_nb.train import ColourJitter
+from facereid_nb.train import ARCFACE, ColourJitter, optimizer
 
 BACKBONES = ('mobilefacenet', 'inception_resnet_v1', 'resnext50_32x4d')
 device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -45,6 +48,19 @@ def training_step(name, in_channels, batch, layout=torch.channels_last, norm='tr
         loss.backward()
     return step, x
 
+def embedding(name, batch, folded):
+    net = create_backbone(name, weights=None).to(device).eval()
+    x = torch.rand(batch, 3, *[native_input(name)['size']]*2, device=device)
+    if folded: fold_batch_norm(net, x)
+    @torch.inference_mode()
+    def embed(): net(x)
+    return embed
+
+def optimizer_step(name, kind):
+    net = create_backbone(name, weights=None).to(device)
+    for p in net.parameters(): p.grad = torch.randn_like(p)
+    return optimizer(replace(ARCFACE, optimizer=kind))([list(net.parameters()), []], lr=1e-3).step
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--batch', type=int, default=32)
@@ -60,6 +76,11 @@ def main():
     for name in BACKBONES:
         ours, other = [training_step(name, 3, args.batch, norm=norm)[0] for norm in ('folded', 'fixed')]
         rows.append((f'batch norm folded / fixed, training step of {name}', *ratio(ours, other, args.repeats)))
+    for name in BACKBONES:
+        rows.append((f'batch norm folded / as it is, embeddings of {name}', *ratio(embedding(name, args.batch, True), embedding(name, args.batch, False), args.repeats)))
+    for name in BACKBONES:
+        step, _ = training_step(name, 3, args.batch, norm='folded')
+        for kind in ('muon', 'adamw'): rows.append((f'{kind} / training step of {name}', *ratio(optimizer_step(name, kind), step, args.repeats)))
     x = TensorImage(torch.rand(args.batch, 3, 112, 112, device=device))
     theirs = Pipeline(setup_aug_tfms([Brightness(0.2, p=1.), Contrast(0.2, p=1.), Saturation(0.2, p=1.), Hue(0.1, p=1.)]), split_idx=0)
     ours = ColourJitter()
