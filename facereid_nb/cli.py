@@ -56,14 +56,15 @@ def _load(paths):
 
 def _gallery_path(given, models): return given or models[0].with_name('gallery.safetensors' if len(models) == 1 else 'ensemble_gallery.safetensors')
 
-# %% ../nbs/09_cli.ipynb #26b9a409
+# %% ../nbs/09_cli.ipynb #28969a22
 @app.command()
 def align(
     csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`, or a folder of one folder per person.')],
     out:Annotated[Path, typer.Option(help='Folder for the crops and their `manifest.csv`.')],
     root_dir:RootDir=None,
-    method:Annotated[Method, typer.Option(help='`similarity`: five landmarks onto the ArcFace template. `eyes`: eyes level, then a crop with a margin.')]='similarity',
+    method:Annotated[Method, typer.Option(help='`similarity`: five landmarks onto the ArcFace template. `eyes`: eyes level, cut around the face box.')]='similarity',
     size:Annotated[int, typer.Option(min=16, help='Height and width of a crop, in pixels.')]=112,
+    margin:Annotated[Optional[float], typer.Option(help='Added on every side, as a share of the face box (`eyes`, default 0.1) or of the crop without it (`similarity`, default 0; 0.25 with `--size 168` for the recipe `surveillance`).')]=None,
     select:Annotated[Select, typer.Option(help='Which face to take where there are several.')]='largest',
     min_face_size:Annotated[int, typer.Option(min=12, help='Smallest face to look for, in pixels. Larger is faster.')]=20,
     no_face:Annotated[NoFace, typer.Option(help='A photo without a face: `keep` its centre, or `skip` it.')]='keep',
@@ -71,17 +72,17 @@ def align(
     "Cut aligned faces out of photos. Run it again to do only what is missing or changed."
     from facereid_nb.align import Alignment, align_faces
     from facereid_nb.data import read_items
-    alignment = Alignment(method=method.value, size=size, select=select.value, min_face_size=min_face_size)
+    alignment = Alignment(method=method.value, size=size, margin=margin, select=select.value, min_face_size=min_face_size)
     manifest = align_faces(read_items(csv, root_dir, missing='keep'), out, alignment, no_face=no_face.value)
     typer.echo(f'{out}: ' + ', '.join(f'{n} {status}' for status, n in manifest.status.value_counts().items()))
 
-# %% ../nbs/09_cli.ipynb #1c3396b3
+# %% ../nbs/09_cli.ipynb #a2bbc12f
 @app.command()
 def train(
     train_csv:TrainCsv,
     root_dir:RootDir=None,
-    recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`; `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`; or `surveillance`, for poor cameras.')]='arcface',
-    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 32 for `surveillance`. 0 saves the pretrained weights as a model, untrained.')]=None,
+    recipe:Annotated[str, typer.Option(help='Name of the recipe: `arcface`; `fourier`, which aligns faces first and keeps them in `clean_aligned_faces`; or `surveillance`, for poor cameras, which keeps them in `crops_with_margin`.')]='arcface',
+    epochs:Annotated[Optional[int], typer.Option(min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 28 for `surveillance`. 0 saves the pretrained weights as a model, untrained.')]=None,
     batch:Annotated[Optional[int], typer.Option(min=2, help='Images per batch. Default: the recipe\'s, 32, or 16 for `surveillance`.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
     lr_archead:Annotated[Optional[float], typer.Option(help='Learning rate of the class weights at the start. Default: the recipe\'s.')]=None,

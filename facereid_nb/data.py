@@ -113,7 +113,7 @@ def _join_manifest(items, root):
 
 NO_CROP = ('no_face', 'unreadable')
 
-# %% ../nbs/00_data.ipynb #7b44b7bb
+# %% ../nbs/00_data.ipynb #d78eebd9
 def _raise_first(source, problems, way_out):
     "Raise for the first of `problems` (0-based row: what is wrong), saying how many more there are."
     if not problems: return
@@ -124,8 +124,8 @@ def _raise_first(source, problems, way_out):
 def _missing_hint(root, path, some):
     "The way out when `path` isn't under `root`, and `some` others are."
     near = [d for d in sorted(Path(root).iterdir()) if d.is_dir() and (d/path).is_file()]
-    return f'it is there under {near[0]}, so pass root={str(near[0])!r}' if near else \
-        'pass the folder that the paths start from as root' + (", or missing='keep' to keep such rows" if some else '')
+    return f'it is there under {near[0]}, so pass root={str(near[0])!r} (--root-dir)' if near else \
+        'pass the folder that the paths start from as root (--root-dir)' + (", or missing='keep' to keep such rows" if some else '')
 
 def read_items(
     source, # CSV with the columns `image_path` and, if known, `gt`; or a folder of one folder per person

@@ -36,7 +36,7 @@ def misplacement(
     landmarks = torch.cat([landmarks, torch.ones_like(landmarks[:1])])
     return ((places @ similarity(v.to(places)) @ landmarks - landmarks)[:, :2].norm(dim=1)/2).mean()
 
-# %% ../nbs/02b_realign.ipynb #05d4a998
+# %% ../nbs/02b_realign.ipynb #45a2ea10
 def _localisation():
     "Faces `(B,3,H,W)` in [0, 1] to `(B,4)`, as `similarity` takes them; 0 before training."
     def conv(c_in, c_out, stride): return Conv2dNormActivation(c_in, c_out, stride=stride, activation_layer=nn.PReLU, inplace=None)
@@ -68,6 +68,7 @@ class Realigner(nn.Module):
         super().__init__()
         self.size, self.margin, self.looks = size, margin, looks
         self.locate = Localisation()
+        self.eval()
 
     def train(self,
         mode:bool=True, # Makes no difference

@@ -702,7 +702,7 @@ def plot_history(
     plt.close(fig)
     return fig
 
-# %% ../nbs/05_train.ipynb #a8b2617a
+# %% ../nbs/05_train.ipynb #0a9c09ed
 def _identity(learn):
     "What a checkpoint must agree on with the run that goes on from it."
     photos = learn.dls.train_ds.items[['image_path', 'gt']].to_csv(index=False)
@@ -766,7 +766,7 @@ def fit_recipe(self:Learner,
     cosines = [combined_cos(recipe.warmup, lr/25, lr, recipe.lr_min) if recipe.warmup else SchedCos(lr, recipe.lr_min)
                for lr in (recipe.lr_backbone, recipe.lr_head)]
     annealing = ParamScheduler({'lr': lambda pct: [c(pct) for c in cosines]})
-    if recipe.realigns and not run.history: _learn_to_realign(self)
+    if recipe.realigns and recipe.realign and not run.history: _learn_to_realign(self)
     if len(run.history) < recipe.epochs:
         with _wandb_callbacks(self, wandb) as loggers:
             self.fit(recipe.epochs, start_epoch=len(run.history), cbs=[annealing, run, *loggers])
