@@ -43,7 +43,7 @@ def main():
     parser.add_argument('--splits', type=int, default=200)
     args = parser.parse_args()
     warnings.simplefilter('ignore')
-    recipe = replace(SURVEILLANCE, align=ALIGNMENT, realign=None, weights=str(args.weights), good=0., classify=1., distill=0., relations=0., features=0., blend=0., margin=0.3, hold_out=0.4, epochs=args.epochs)
+    recipe = replace(SURVEILLANCE, align=ALIGNMENT, realign=None, optimizer='adamw', weights=str(args.weights), good=0., classify=1., distill=0., relations=0., features=0., blend=0., margin=0.3, hold_out=0.4, epochs=args.epochs)
     items = align_faces(read_items(args.data/'trainset.csv'), args.out/'crops', recipe.align)
     learn = face_learner(items, recipe)
     learn.fit_recipe(args.out/'training_bias.safetensors', resume=True)

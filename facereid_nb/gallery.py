@@ -61,7 +61,7 @@ class Ensemble(nn.Module):
 
 # %% ../nbs/06_gallery.ipynb #7282e567
 class _Photos(torch.utils.data.Dataset):
-    "Resized images as uint8 tensors `(3,size,size)` with the reason why one can't be read, or None."
+    "Resized images as uint8 tensors `(3,input_size,input_size)` with the reason why one can't be read, or None."
     def __init__(self, images, model): self.images, self.model = images, model
     def __len__(self): return len(self.images)
     def __getitem__(self, i):
