@@ -626,7 +626,7 @@ def face_learner(
                    splitter=lambda m: [params(m.backbone), params(m.head) + params(loss)],
                    cbs=cbs + ([MixedPrecision()] if torch.cuda.is_available() else []))
 
-# %% ../nbs/05_train.ipynb #fa76ab1f
+# %% ../nbs/05_train.ipynb #c90a11e3
 _HISTORY = ['epoch', 'train_loss', 'valid_loss', 'accuracy', 'lr_backbone', 'lr_head', 'seconds']
 
 class _RunFiles(Callback):
@@ -657,7 +657,7 @@ class _RunFiles(Callback):
         self.history.append(dict(zip(_HISTORY, row)))
         self._keep_best(valid_loss, acc)
         self._write_history()
-        self._write_checkpoint()
+        self.write_checkpoint()
 
     def _keep_best(self, valid_loss, acc):
         if acc is None: score = [self.epoch]
@@ -672,7 +672,7 @@ class _RunFiles(Callback):
         with atomic_write(self.files['history']) as tmp: table.to_csv(tmp, index=False)
         with atomic_write(self.files['plot']) as tmp: plot_history(table).savefig(tmp, dpi=120)
 
-    def _write_checkpoint(self):
+    def write_checkpoint(self):
         with atomic_write(self.files['checkpoint']) as tmp:
             torch.save(dict(identity=self.identity, model=self.learn.model.state_dict(), loss=self.loss_func.state_dict(),
                             opt=self.opt.state_dict(), history=self.history, best=self.best), tmp)
@@ -702,7 +702,7 @@ def plot_history(
     plt.close(fig)
     return fig
 
-# %% ../nbs/05_train.ipynb #0a9c09ed
+# %% ../nbs/05_train.ipynb #2a0360a9
 def _identity(learn):
     "What a checkpoint must agree on with the run that goes on from it."
     photos = learn.dls.train_ds.items[['image_path', 'gt']].to_csv(index=False)
@@ -737,10 +737,10 @@ def _wandb_callbacks(learn, wanted):
 def _learn_to_realign(learn):
     "Train the realigner, with the bars and the table that the learner has."
     recipe = learn.model.recipe
+    set_seed(recipe.seed)
     lessons = realign_learner(learn.model, learn.dls.train_ds.items, learn.dls.train.num_workers)
     lessons.logger = learn.logger
     if not hasattr(learn, 'progress'): lessons.remove_cb(lessons.progress)
-    set_seed(recipe.seed)
     lessons.fit_one_cycle(recipe.realign)
 
 @patch
@@ -757,7 +757,8 @@ def fit_recipe(self:Learner,
         return pd.DataFrame(columns=_HISTORY)
     run, self.opt = _RunFiles(files, identity), None
     self.create_opt()
-    if resume and files['checkpoint'].exists():
+    goes_on = resume and files['checkpoint'].exists()
+    if goes_on:
         saved = _read_checkpoint(files['checkpoint'], identity)
         self.model.load_state_dict(saved['model'])
         self.loss_func.load_state_dict(saved['loss'])
@@ -766,7 +767,10 @@ def fit_recipe(self:Learner,
     cosines = [combined_cos(recipe.warmup, lr/25, lr, recipe.lr_min) if recipe.warmup else SchedCos(lr, recipe.lr_min)
                for lr in (recipe.lr_backbone, recipe.lr_head)]
     annealing = ParamScheduler({'lr': lambda pct: [c(pct) for c in cosines]})
-    if recipe.realigns and recipe.realign and not run.history: _learn_to_realign(self)
+    if recipe.realigns and recipe.realign and not goes_on:
+        _learn_to_realign(self)
+        run.learn = self
+        run.write_checkpoint()
     if len(run.history) < recipe.epochs:
         with _wandb_callbacks(self, wandb) as loggers:
             self.fit(recipe.epochs, start_epoch=len(run.history), cbs=[annealing, run, *loggers])
