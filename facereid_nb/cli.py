@@ -173,7 +173,7 @@ def calibrate(
     typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {found.fpir:.3g} (95 % interval {found.low:.3f} to {found.high:.3f}, '
                f'{found.strangers} of {len(people)} people new to the model), expected FNIR {found.fnir:.3f}')
 
-# %% ../nbs/09_cli.ipynb #6507025f
+# %% ../nbs/09_cli.ipynb #7438606f
 @app.command()
 def evaluate(
     labels:Annotated[Path, typer.Option(help='CSV with the columns `gt,image_path` of photos whose truth is known; strangers are called `doesn\'t_exist`.')],
@@ -181,6 +181,7 @@ def evaluate(
     model:Model=None,
     gallery:GalleryFile=None,
     train_csv:Annotated[Optional[Path], typer.Option(help='The enrolment photos, to show whom a face was taken for. They are not needed.')]=None,
+    train_root_dir:Annotated[Optional[Path], typer.Option(help='Folder that their paths start from. Default: the folder of their CSV.')]=None,
     threshold:Annotated[Optional[float], typer.Option(min=-2, max=2, help='Smallest score at which a face is named. Default: as for `byteface predict`.')]=None,
     unknown:Annotated[str, typer.Option(help='How the labels call a stranger.')]="doesn't_exist",
     out:Annotated[Path, typer.Option(help='The report, one self-contained HTML file; its figures go beside it as CSV.')]=Path('evaluation.html'),
@@ -197,7 +198,7 @@ def evaluate(
     check_names(items)
     items = face_crops(items, recognizer.recipe, 'test')
     table = searches(recognizer.scores(items, batch), recognizer.gallery.names, items['gt'], unknown, items.image_path)
-    write_report(table, recognizer.threshold, out, items, train_csv and read_items(train_csv))
+    write_report(table, recognizer.threshold, out, items, train_csv and read_items(train_csv, train_root_dir))
     rates = at_threshold(table, recognizer.threshold)
     typer.echo(f'{out}: threshold {recognizer.threshold:.3f}, accuracy {rates.accuracy:.4f}, DIR {rates.DIR:.4f}, FPIR {rates.FPIR:.4f}')
 
