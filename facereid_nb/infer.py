@@ -8,24 +8,24 @@ Docs: https://facereid-nb.github.io/facereid_nb/infer.html.md"""
 __all__ = ['Match', 'Recognizer', 'usable_threshold', 'write_predictions', 'write_submission', 'show_predictions',
            'show_neighbours']
 
-# %% ../nbs/13_infer.ipynb #75622880
+# %% ../nbs/13_infer.ipynb #06e9476c
 import os, warnings
 from collections import Counter
 from dataclasses import dataclass
 
-# %% ../nbs/13_infer.ipynb #bc7df9a5
+# %% ../nbs/13_infer.ipynb #e75994d9
 import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked, patch
 from PIL import Image
 
-# %% ../nbs/13_infer.ipynb #771a9aa9
+# %% ../nbs/13_infer.ipynb #bcd599b7
 import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
 from .align import Crop, align_images, check_alignment, crops_alignment, face_detector
 from .data import ImageError, InputError, NO_CROP, UNKNOWN, atomic_write, open_image, progress, show_images
 from .gallery import Gallery
 from .model import Ensemble, embed, load_model
 
-# %% ../nbs/13_infer.ipynb #44159a0b
+# %% ../nbs/13_infer.ipynb #dbac73cd
 @dataclass(frozen=True)
 class Match:
     "The answer for one photo."
@@ -41,7 +41,7 @@ class Match:
         "The nearest person, whatever the threshold; empty where there was nothing to compare."
         return self.nearest[0][0] if self.nearest else ''
 
-# %% ../nbs/13_infer.ipynb #d9297246
+# %% ../nbs/13_infer.ipynb #0e9031bc
 class Recognizer:
     "Names the faces of the people in a gallery and refuses all others."
     def __init__(self,
@@ -61,28 +61,26 @@ class Recognizer:
 
     def __repr__(self): return f'Recognizer of {len(self.gallery)} people, threshold {self.threshold:.3f}'
 
-# %% ../nbs/13_infer.ipynb #cc7791f6
+# %% ../nbs/13_infer.ipynb #8609ba3d
 def _as_model(model):
     "A model as it is, a path loaded, a list of them as an ensemble."
     if isinstance(model, torch.nn.Module): return model
     return Ensemble(model) if isinstance(model, (list, tuple)) else load_model(model)
 
-# %% ../nbs/13_infer.ipynb #3b527ed1
+# %% ../nbs/13_infer.ipynb #cac4bd53
 def usable_threshold(
     gallery:Gallery, # Whose scores it is for
     decision, # A recipe's `Decision`, which has a threshold for cosines
 )->float: # Faces with a score at or above it are named
     "The calibrated threshold, else the recipe's; raises `InputError` for normalised scores that were not calibrated."
-    if gallery.threshold is not None:
-        if gallery.calibration.stale: warnings.warn('the gallery has changed since its threshold was calibrated; '
-                                                    'run calibrate (byteface calibrate) again')
-        return gallery.threshold
+    calibrated = gallery.threshold
+    if calibrated is not None: return calibrated
     if gallery.settings.cohort:
         raise InputError("scores normalised by a cohort are no cosines, which the recipe's threshold is for: "
                          'calibrate the gallery, or pass a threshold')
     return decision.threshold
 
-# %% ../nbs/13_infer.ipynb #44478f48
+# %% ../nbs/13_infer.ipynb #045481eb
 def _as_image(im):
     "What a caller may pass as an image, as a path or RGB; raises `InputError` for anything else."
     if isinstance(im, (str, os.PathLike)): return im
@@ -93,19 +91,19 @@ def _as_image(im):
         raise InputError(f'an image as an array must be (H,W,3) uint8, not {im.shape} {im.dtype}')
     return Image.fromarray(im)
 
-# %% ../nbs/13_infer.ipynb #c67b728c
+# %% ../nbs/13_infer.ipynb #1a9f4181
 def _as_given(im):
     "A crop that is the whole image."
     try: return Crop(image=open_image(im) if isinstance(im, (str, os.PathLike)) else im, status='as_given')
     except ImageError as e: return Crop(image=None, status='unreadable', reason=str(e))
 
-# %% ../nbs/13_infer.ipynb #b36800bf
+# %% ../nbs/13_infer.ipynb #b323845a
 @patch
 def _crops(self:Recognizer, images, aligned):
     if aligned or not self.alignment: return [_as_given(im) for im in images]
     return align_images(images, self.alignment, self.detector, no_face=self.no_face)
 
-# %% ../nbs/13_infer.ipynb #9a656a6d
+# %% ../nbs/13_infer.ipynb #20e3923f
 @patch
 def _embed(self:Recognizer, images):
     "Embeddings `(N,D)`, NaN where the image is None."
@@ -114,7 +112,7 @@ def _embed(self:Recognizer, images):
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.settings.mirror)
     return embeddings
 
-# %% ../nbs/13_infer.ipynb #1e9da280
+# %% ../nbs/13_infer.ipynb #d1d77c28
 @patch
 def _match(self:Recognizer, crop, scores, people):
     "The answer for a crop from its highest scores and whose they are; NaN where there was no face."
@@ -123,7 +121,7 @@ def _match(self:Recognizer, crop, scores, people):
     nearest = tuple((self.gallery.names[p], s) for p, s in zip(people, scores))
     return Match(nearest[0][0] if scores[0] >= self.threshold else self.decision.unknown, scores[0], nearest, **face)
 
-# %% ../nbs/13_infer.ipynb #274b57b9
+# %% ../nbs/13_infer.ipynb #9fd67eb6
 @patch
 def __call__(self:Recognizer,
     images, # A path, PIL image or `(H,W,3)` uint8 array, or a list of them
@@ -136,7 +134,7 @@ def __call__(self:Recognizer,
     matches = [self._match(*row) for row in zip(crops, scores.tolist(), people.tolist())]
     return matches if many else matches[0]
 
-# %% ../nbs/13_infer.ipynb #c7efa4f4
+# %% ../nbs/13_infer.ipynb #ade14296
 @patch
 def predict(self:Recognizer,
     items:pd.DataFrame, # Photos or crops: `image_path`, `path`
@@ -153,7 +151,7 @@ def predict(self:Recognizer,
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
                              similarity=[m.similarity for m in matches], best=[m.best for m in matches]))
 
-# %% ../nbs/13_infer.ipynb #bc27b1ab
+# %% ../nbs/13_infer.ipynb #2a561886
 @patch
 def _batch(self:Recognizer, rows, aligned):
     "Answers for rows `(path, status)`; those without a crop are answered by their status."
@@ -165,7 +163,7 @@ def _warn_of_odd(matches):
     odd = Counter(m.status for m in matches if m.status not in ('aligned', 'as_given'))
     if odd: warnings.warn(f'of {len(matches)} photos: ' + ', '.join(f'{n} {status}' for status, n in odd.items()))
 
-# %% ../nbs/13_infer.ipynb #82d24c48
+# %% ../nbs/13_infer.ipynb #2920ebea
 @patch
 def scores(self:Recognizer,
     items:pd.DataFrame, # Crops, or photos where the model takes whole photos: `path`
@@ -179,7 +177,7 @@ def scores(self:Recognizer,
     found[there] = self.gallery.scores(embeddings, self.model.id)
     return found
 
-# %% ../nbs/13_infer.ipynb #dca1dcac
+# %% ../nbs/13_infer.ipynb #0ef7a9c6
 def write_predictions(
     predictions:pd.DataFrame, # From `Recognizer.predict`
     path, # CSV to write
@@ -188,7 +186,7 @@ def write_predictions(
     with atomic_write(path) as tmp: predictions.to_csv(tmp, index=False, float_format='%.6f')
     return path
 
-# %% ../nbs/13_infer.ipynb #3c9ec333
+# %% ../nbs/13_infer.ipynb #c2962841
 def write_submission(
     predictions:pd.DataFrame, # From `Recognizer.predict`, in the order of the competition's eval_set.csv
     path, # CSV to write
@@ -201,7 +199,7 @@ def write_submission(
     with atomic_write(path) as tmp: table.to_csv(tmp, index=False)
     return path
 
-# %% ../nbs/13_infer.ipynb #8677a89b
+# %% ../nbs/13_infer.ipynb #ac8887d3
 def show_predictions(
     predictions:pd.DataFrame, # `image_path`, `pred`, `similarity`, `best`
     items:pd.DataFrame, # The photos: `image_path`, `path`
@@ -209,7 +207,7 @@ def show_predictions(
     unknown:str=UNKNOWN, # How the labels call a stranger
     n:int=24, # How many photos at most; named and refused ones in turn
     ncols:int=8, # Photos per row
-)->'plt.Figure': # Closed, so that a notebook shows it once
+): # A figure, closed, so that a notebook shows it once
     "Photos with the names given, wrong answers with the right ones."
     table = predictions.merge(items[['image_path', 'path']], on='image_path')
     if labels is not None: table = table.merge(labels[['image_path', 'gt']], on='image_path')
@@ -219,7 +217,7 @@ def show_predictions(
     colors = np.where(wrong, 'crimson', np.where(table.refused, 'dimgray', 'green'))
     return show_images(list(table.path), _titles(table, wrong), ncols, colors=colors)
 
-# %% ../nbs/13_infer.ipynb #f06f9e7f
+# %% ../nbs/13_infer.ipynb #e796d429
 def _in_turn(table):
     "A named row, a refused one, a named one …, each kind in its order."
     turn = table.groupby('refused').cumcount()
@@ -234,20 +232,20 @@ def _titles(table, wrong):
     return [f'{pred}\n' + (f'is {truth}' if bad else f'{score:.2f}')
             for pred, truth, bad, score in zip(table.pred, table.get('gt', table.pred), wrong, table.similarity)]
 
-# %% ../nbs/13_infer.ipynb #eaa1291a
+# %% ../nbs/13_infer.ipynb #f716d0ff
 def show_neighbours(
     matches, # Answers of a `Recognizer`, a list
     images, # The photos or crops that they answer, in the same order
     enrolled:pd.DataFrame, # Photos or crops of the gallery: `gt`, `path`
     k:int=4, # How many people for each
-)->'plt.Figure': # Closed, so that a notebook shows it once
+): # A figure, closed, so that a notebook shows it once
     "Faces beside the people nearest to them; the name given in green, a refusal in grey."
     photo_of = enrolled.drop_duplicates('gt').set_index('gt').path
     rows = [_neighbours(*pair, photo_of, k) for pair in zip(matches, images)]
     pictures, titles, colors = (sum(column, []) for column in zip(*rows))
     return show_images(pictures, titles, k + 1, colors=colors)
 
-# %% ../nbs/13_infer.ipynb #edad57b0
+# %% ../nbs/13_infer.ipynb #4ebcc82a
 def _neighbours(match, image, photo_of, k):
     "Pictures, titles and colours of one row."
     nearest = list(match.nearest[:k])
