@@ -18,7 +18,7 @@ help: ## List these commands
 demo: $(VENV)/.installed ## Draw sample faces, learn them, name the known, refuse the strangers
 	@$(BIN)/byteface demo
 
-test: $(VENV)/.installed-dev ## Check that everything is in step and that every notebook runs
+test: $(VENV)/.installed-dev ## Check that everything is in step, that the site builds and that every notebook runs
 	@$(BIN)/python tools/check.py
 
 sync: $(VENV)/.installed-dev ## After changing a notebook: export modules, clean notebooks, render README.md
@@ -26,9 +26,8 @@ sync: $(VENV)/.installed-dev ## After changing a notebook: export modules, clean
 
 readme: sync ## The same as sync
 
-docs: $(VENV)/.installed-dev ## Build the documentation site in _docs (needs quarto)
-	@command -v quarto >/dev/null || { echo "make docs needs quarto: see https://quarto.org/docs/get-started/"; exit 1; }
-	@PATH="$(abspath $(BIN)):$$PATH" nbdev-docs
+docs: $(VENV)/.installed-dev ## Build the documentation site in _docs; it opens with the tour
+	@$(BIN)/python tools/docs.py
 
 hooks: $(VENV)/.installed-dev ## Set up git to diff and merge notebooks, and Jupyter to save them clean
 	@PATH="$(abspath $(BIN)):$$PATH" nbdev-install-hooks

@@ -4,8 +4,10 @@ import subprocess
 import sys
 import time
 from difflib import unified_diff
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from docs import build
 from sync import changes, command, problems, top
 
 way_out = 'Run `make sync` to bring modules, notebooks and README into step.'
@@ -72,6 +74,12 @@ def notebooks():
                                 'Run one notebook alone with `.venv/bin/nbdev-test nbs/NAME.ipynb`.')
 
 
+def documentation():
+    "The site, built aside as `make docs` builds it"
+    with TemporaryDirectory() as scratch: problem = build(Path(scratch)/'site')
+    return problem and f'{problem}\nMend the notebooks, then try `make docs`.'
+
+
 def main():
     print('Exporting the notebooks aside, to compare', flush=True)
     try: changed = changes()
@@ -80,6 +88,7 @@ def main():
               ('Notebooks are clean', clean_notebooks, changed),
               ('README.md is what nbs/index.ipynb renders', readme, changed),
               ('Modules and tools have no unused or undefined names', lint),
+              ('The documentation site builds, without a broken link', documentation),
               ('Every notebook runs', notebooks)]
     failed = 0
     for title, check, *args in checks:
