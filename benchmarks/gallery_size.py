@@ -2,11 +2,12 @@
 
     python benchmarks/gallery_size.py
 
-Random embeddings of 512 numbers, five photos of each person, one thread. A row for each number of people and step goes
-to benchmarks/gallery_size.csv: seconds, and the memory that the step needs beyond the embeddings themselves, in megabytes
-(read from /proc, so on Linux alone). `build` adds all photos in one call, `add` person by person, both with the templates;
-`one more` is a person more and a search; `search` is one search for the five nearest in a gallery that has been searched
-before, and `matrix product` the product with all templates and the five highest, the least that a search can take.
+Random embeddings of 512 numbers, five photos of each person, one thread. A row for each number of people and step
+goes to benchmarks/gallery_size.csv: seconds, and the memory that the step needs beyond the embeddings themselves, in
+megabytes (read from /proc, so on Linux alone). `build` adds all photos in one call, `add` person by person, both with
+the templates; `one more` is a person more and a search; `search` is one search for the five nearest in a gallery that
+has been searched before, and `matrix product` the product with all templates and the five highest, the least that a
+search can take.
 """
 import argparse, re, time, warnings
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,4 @@
-"""Both tutorials from top to bottom on lfw125, with MobileFaceNet for the networks that need a GPU; their figures in one table.
+"""The tutorials from top to bottom on lfw125, with MobileFaceNet for the networks that need a GPU; their figures in one table.
 
     python benchmarks/tutorials.py --data DIR --weights mobilefacenet.pt
 
@@ -13,7 +13,9 @@ from nbconvert.preprocessors import ExecutePreprocessor
 from facereid_nb.data import atomic_write
 from lfw125 import arguments
 
-TUTORIALS = {'arcface_reid_on_kaggle': 'arcface_reid', 'fourier_sphereface2_on_kaggle': 'fourier_sphereface2'}
+TUTORIALS = {'arcface_reid_on_kaggle': 'arcface_reid', 'fourier_sphereface2_on_kaggle': 'fourier_sphereface2',
+             'degraded_photos': 'degraded_photos'}
+COLUMNS = ['tutorial', 'network', 'gallery', 'threshold for', 'threshold', 'accuracy', 'DIR', 'rank-1', 'FPIR']
 notebooks = Path(__file__).resolve().parent.parent/'nbs'/'tutorials'
 
 def execute(name, out):
@@ -26,13 +28,14 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/tutorials'))
     args = parser.parse_args()
-    os.environ |= dict(FACEREID_BUDGET='cpu', FACEREID_DATA=str(args.data.resolve()), FACEREID_WEIGHTS=str(args.weights.resolve()))
+    os.environ |= dict(FACEREID_BUDGET='cpu', FACEREID_DATA=str(args.data.resolve()),
+                       FACEREID_WEIGHTS=str(args.weights.resolve()))
     args.out.mkdir(parents=True, exist_ok=True)
     tables = []
     for name, folder in TUTORIALS.items():
         execute(name, args.out)
         tables.append(pd.read_csv(args.out/folder/'measured.csv').assign(tutorial=name))
-    table = pd.concat(tables)[['tutorial', 'gallery', 'threshold', 'accuracy', 'DIR', 'rank-1', 'FPIR']].fillna({'gallery': 'mean'})
+    table = pd.concat(tables)[COLUMNS].fillna({'gallery': 'mean'})
     with atomic_write(Path('benchmarks/tutorials.csv')) as tmp: table.to_csv(tmp, index=False)
     print(table.to_string(index=False))
 

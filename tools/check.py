@@ -69,7 +69,8 @@ def notebooks():
     print(f'Running the notebooks, {faces}', flush=True)
     workers = str(min(2, os.cpu_count() or 1))
     with TemporaryDirectory() as scratch: # the processes of nbdev-test end without removing their temporary files
-        done = subprocess.run([command('nbdev-test'), '--n-workers', workers, '--do-print', '--timing'], cwd=top, env=env | dict(TMPDIR=scratch))
+        test = [command('nbdev-test'), '--n-workers', workers, '--do-print', '--timing']
+        done = subprocess.run(test, cwd=top, env=env | dict(TMPDIR=scratch))
     return done.returncode and (f'nbdev-test ended with status {done.returncode}: see above. '
                                 'Run one notebook alone with `.venv/bin/nbdev-test nbs/NAME.ipynb`.')
 

@@ -1,4 +1,4 @@
-"How easy the notebooks are to take in: `python tools/measure.py [NOTEBOOK …]` prints a table (default: the numbered ones)."
+"How easy notebooks are to take in: `python tools/measure.py [NOTEBOOK …]` prints a table (default: the numbered ones)."
 import ast
 import json
 import re
@@ -36,7 +36,7 @@ def public(source):
 
 
 def parameters(source):
-    "For each parameter of the public functions in a cell whether it is documented: by a comment, or by an option's help"
+    "For each parameter of a cell's public functions whether it is documented: by a comment, or by an option's help"
     text, found = source.splitlines(), []
     for f in public(source):
         own = [a for a in [*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs] if a.arg not in ('self', 'cls')]
@@ -52,7 +52,7 @@ def measured(notebooks):
     lengths, markdown = [len(lines(c)) for c in defining], [c for n in notebooks for c in cells(n, 'markdown')]
     words = [len(c.split()) for c in markdown]
     headed = [c for c in markdown if heading.search(c)]
-    shared = [c for c in headed if [*filter(str.strip, heading.sub('', c).splitlines())] and not c.lstrip().startswith('# ')]
+    shared = [c for c in headed if heading.sub('', c).strip() and not c.lstrip().startswith('# ')]
     source = [line for n in notebooks for c in exported(n) for line in c.splitlines()]
     documented = [d for c in defining for d in parameters(c)]
     if not defining: raise SystemExit('none of these notebooks exports a definition')
