@@ -4,12 +4,12 @@ normalised by a cohort.
     python benchmarks/gallery.py --data DIR --weights mobilefacenet.pt
 
 MobileFaceNet without any training, on lfw125's training photos, searched with the photos (`good` in the CSV) and with
-degraded copies of them (`poor`, by `Camera()`), enrolled from photos and from a mixture of which half are degraded. In
-each split a fifth of the people are strangers and a fifth of the others' photos are searched with. A row for each way
-to enrol, kind of photos and choice goes to benchmarks/gallery.csv: rank-1 and DIR at an FPIR of 0.01, means over
-splits, and the difference to the first choice, one mean with mirror images, with its standard error over splits.
-benchmarks/gallery_quality.csv has how `photo_quality` goes with a photo's similarity to the person's other photos (rank
-correlation, Spearman).
+degraded copies of them (`degraded`, by `Camera()`), enrolled from photos and from a mixture of which half are
+degraded. In each split a fifth of the people are strangers and a fifth of the others' photos are searched with. A row
+for each way to enrol, kind of photos and choice goes to benchmarks/gallery.csv: rank-1 and DIR at an FPIR of 0.01,
+means over splits, and the difference to the first choice, one mean with mirror images, with its standard error over
+splits. benchmarks/gallery_quality.csv has how `photo_quality` goes with a photo's similarity to the person's other
+photos (rank correlation, Spearman).
 """
 import warnings
 from itertools import product
@@ -29,9 +29,9 @@ from lfw125 import ALIGNMENT, arguments, enrol, mobilefacenet, rows_of
 # By the names that they have in the CSV: the power of the quality by which photos are weighted, and other settings
 CHOICES = {'one mean': (0, {}), 'no mirror images': (0, dict(mirror=False)),
            'two templates': (0, dict(n_templates=2)), 'four templates': (0, dict(n_templates=4)),
-           'weighed by quality': (1, {}), 'weighed by quality²': (2, {}),
+           'quality-weighted': (1, {}), 'quality²-weighted': (2, {}),
            'cohort of 10': (0, dict(cohort=10)), 'cohort of 50': (0, dict(cohort=50))}
-CAMERAS = {'good': None, 'poor': Camera()} # Kinds of photos, by the names that they have in the CSV
+CAMERAS = {'good': None, 'degraded': Camera()} # Kinds of photos, by the names that they have in the CSV
 
 
 class Photos(NamedTuple):
@@ -70,7 +70,7 @@ def rates(gallery, photos, truth):
 def trial(items, found, seed):
     "One split: a row for each way to enrol, choice and kind of photos."
     enrolled, probes = heldout_split(items, seed=seed)
-    ways = {'good': found['good'], 'half poor': mixed(*found.values(), np.random.default_rng(seed))}
+    ways = {'good': found['good'], 'half degraded': mixed(*found.values(), np.random.default_rng(seed))}
     rows = []
     for (enrolment, photos), (choice, (power, settings)) in product(ways.items(), CHOICES.items()):
         gallery = gallery_of(enrolled['gt'], photos.rows(rows_of(enrolled, items)), power, **settings)

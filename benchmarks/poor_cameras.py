@@ -87,13 +87,14 @@ def taken_by(store, crops, args):
 # What a way to train changes of `BASE`, by the names that the ways have in the CSV
 BASE = dict(mixup=0., alignment_epochs=0)
 MIXUP = dict(mixup=SURVEILLANCE.augmentation.mixup)
+LEARNED_ALIGNMENT = dict(alignment_epochs=SURVEILLANCE.learned_alignment.alignment_epochs)
 WAYS = {'no training': dict(epochs=0),
-        'names': dict(loss=ArcFace(margin=0.3), lr_head=SURVEILLANCE.schedule.lr_backbone, classification_weight=1.,
-                      embedding_weight=0., similarity_weight=0., hint_weight=0.),
+        'classification': dict(loss=ArcFace(margin=0.3), lr_head=SURVEILLANCE.schedule.lr_backbone,
+                               classification_weight=1., embedding_weight=0., similarity_weight=0., hint_weight=0.),
         'embedding': dict(similarity_weight=0., hint_weight=0.),
-        'embedding, relations, feature maps': {},
-        'all that, of blended faces': MIXUP,
-        'all that, moved into place': MIXUP | dict(alignment_epochs=SURVEILLANCE.learned_alignment.alignment_epochs)}
+        'embedding, similarity, hints': {},
+        'all three, mixup': MIXUP,
+        'all three, mixup, learned alignment': MIXUP | LEARNED_ALIGNMENT}
 
 
 def split_of(crops, split):
@@ -110,21 +111,21 @@ def trained(way, enrolled, args):
 
 
 def embedded(way, split, crops, frames, args):
-    "Embeddings of the enrolment photos, 'good' and 'poor' (degraded), and of the probes as each camera gives them."
+    "Embeddings of the enrolment photos, 'good' and 'degraded', and of the probes as each camera gives them."
     file = args.out/f'trial {way} {split}.safetensors'
     if file.exists(): return load_file(file)
     enrolled, probes = split_of(crops, split)
     model, rows = trained(way, enrolled, args), rows_of(probes, crops)
     images = dict(good=enrolled.path, none=probes.path) | {store: [*taken[rows]] for store, taken in frames.items()}
     found = {name: embed(model, of, mirror=True) for name, of in images.items()}
-    found['poor'] = embed(model, enrolled.path, mirror=True, camera=CAMERA)
+    found['degraded'] = embed(model, enrolled.path, mirror=True, camera=CAMERA)
     with atomic_write(file) as tmp: save_file(found, tmp)
     return found
 
 
 # Settings of the galleries for degraded searches, by the names that they have in the CSV
-FOR_DEGRADED = {'good and poor': {}, 'good and poor, cohort of 30': dict(cohort=30),
-                'good and poor, a quarter of the next': dict(cohort=1, cohort_weight=0.25)}
+FOR_DEGRADED = {'good and degraded': {}, 'good and degraded, cohort of 30': dict(cohort=30),
+                'good and degraded, cohort of 1, weight 0.25': dict(cohort=1, cohort_weight=0.25)}
 
 
 def galleries(names, clean, degraded):
@@ -145,7 +146,7 @@ def rates(table, for_fpir, for_accuracy):
     "Rates of searches, some of them at the thresholds that were calibrated for an FPIR of 0.05 and for accuracy."
     return {'rank-1': cmc(table, 1)[1],
             'DIR at FPIR 0.01': dir_at(table, 0.01), 'DIR at FPIR 0.05': dir_at(table, 0.05),
-            'FPIR where 0.05 was promised': (table.score[~table.mated] >= for_fpir).mean(),
+            'FPIR at a target of 0.05': (table.score[~table.mated] >= for_fpir).mean(),
             'accuracy there': accuracy(table, for_fpir),
             'accuracy at the threshold for it': accuracy(table, for_accuracy),
             'highest accuracy': max(accuracy(table, t) for t in np.unique(table.score))}
@@ -154,7 +155,7 @@ def rates(table, for_fpir, for_accuracy):
 def measured(way, split, crops, found):
     "A row for each gallery and camera."
     (enrolled, probes), rows = split_of(crops, split), []
-    for kind, gallery in galleries(enrolled['gt'], found['good'], found['poor']).items():
+    for kind, gallery in galleries(enrolled['gt'], found['good'], found['degraded']).items():
         aims = dict(fpir=0.05), dict(unknown_share=UNKNOWN_SHARE)
         thresholds = [gallery.calibrate(**aim).threshold for aim in aims]
         for camera in ('none', *STORES):

@@ -1,4 +1,5 @@
-"""The tutorials from top to bottom on lfw125, with MobileFaceNet for the networks that need a GPU; their figures in one table.
+"""The tutorials from top to bottom on lfw125, with MobileFaceNet for the networks that need a GPU; their figures in
+one table.
 
     python benchmarks/tutorials.py --data DIR --weights mobilefacenet.pt
 

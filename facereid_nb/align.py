@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,10 +25,6 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from .data import ImageError, InputError, atomic_write, n_cores, open_image, progress
-
-if TYPE_CHECKING:
-    import matplotlib.pyplot as plt
-    from facenet_pytorch import MTCNN
 
 # %% ../nbs/02_align.ipynb #7246a49e
 METHODS, SELECT = ('similarity', 'eyes'), ('largest', 'central', 'probability')
@@ -101,7 +96,7 @@ def _torch_device(device): return torch.device(device or ('cuda' if torch.cuda.i
 def face_detector(
     alignment:Alignment|int=20, # The alignment, or the smallest face to look for alone, in pixels
     device=None, # Device for the networks; default: the GPU, if there is one
-)->'MTCNN': # A detector that returns every face
+): # An `MTCNN` that returns every face
     "facenet-pytorch's MTCNN, set up for `detect_faces`."
     from facenet_pytorch import MTCNN
     min_face_size = getattr(alignment, 'min_face_size', alignment)
@@ -163,7 +158,7 @@ def _detect(images, detector, min_side, max_side):
 # %% ../nbs/02_align.ipynb #27aa23ce
 def detect_faces(
     images, # RGB PIL images of any sizes
-    detector:'MTCNN', # From `face_detector`
+    detector, # From `face_detector`
     min_side:int=160, # Photos whose shorter side is less are enlarged to it for the search, pixels
     max_side:int=1280, # Photos whose longer side is more are reduced to it for the search, pixels
 )->list: # For each image the list of its faces, the largest first; empty where there is none
@@ -301,7 +296,7 @@ def _check_no_face(no_face):
 def align_images(
     images, # PIL images (upright), or paths of images
     alignment:Alignment=Alignment(), # How to align
-    detector:'MTCNN|None'=None, # From `face_detector`, to use it again; default: a new one
+    detector=None, # From `face_detector`, to use it again; default: a new one
     no_face:str='keep', # Photos without a face: 'keep' a centre crop, or 'skip'
 )->list: # A `Crop` for each image
     """Align photos in memory. A photo that can't be opened or has no face gives a `Crop` which says so, never an error.
@@ -627,7 +622,7 @@ def show_alignment(
     manifest:pd.DataFrame, # From `align_faces`, or some rows of it
     n:int=8, # How many rows of the manifest to show
     size:float=1.3, # Width and height of one image, inches
-)->'plt.Figure': # The figure, closed, so that a notebook shows it once
+): # The figure, closed, so that a notebook shows it once
     "Photos with box and landmarks above their crops; raises `InputError` where there are no rows."
     import matplotlib.pyplot as plt
     manifest, photos = manifest[:n], dict(zip(items.image_path, items.path))

@@ -8,24 +8,24 @@ Docs: https://facereid-nb.github.io/facereid_nb/infer.html.md"""
 __all__ = ['Match', 'Recognizer', 'usable_threshold', 'write_predictions', 'write_submission', 'show_predictions',
            'show_neighbours']
 
-# %% ../nbs/13_infer.ipynb #06e9476c
+# %% ../nbs/13_infer.ipynb #50a26bf7
 import os, warnings
 from collections import Counter
 from dataclasses import dataclass
 
-# %% ../nbs/13_infer.ipynb #e75994d9
+# %% ../nbs/13_infer.ipynb #21e20b72
 import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked, patch
 from PIL import Image
 
-# %% ../nbs/13_infer.ipynb #bcd599b7
+# %% ../nbs/13_infer.ipynb #856d7c77
 import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
 from .align import Crop, align_images, check_alignment, crops_alignment, face_detector
 from .data import ImageError, InputError, NO_CROP, UNKNOWN, atomic_write, open_image, progress, show_images
 from .gallery import Gallery
 from .model import Ensemble, embed, load_model
 
-# %% ../nbs/13_infer.ipynb #dbac73cd
+# %% ../nbs/13_infer.ipynb #145eaad8
 @dataclass(frozen=True)
 class Match:
     "The answer for one photo."
@@ -41,7 +41,7 @@ class Match:
         "The nearest person, whatever the threshold; empty where there was nothing to compare."
         return self.nearest[0][0] if self.nearest else ''
 
-# %% ../nbs/13_infer.ipynb #0e9031bc
+# %% ../nbs/13_infer.ipynb #0e3444be
 class Recognizer:
     "Names the faces of the people in a gallery and refuses all others."
     def __init__(self,
@@ -61,13 +61,13 @@ class Recognizer:
 
     def __repr__(self): return f'Recognizer of {len(self.gallery)} people, threshold {self.threshold:.3f}'
 
-# %% ../nbs/13_infer.ipynb #8609ba3d
+# %% ../nbs/13_infer.ipynb #546eda2f
 def _as_model(model):
     "A model as it is, a path loaded, a list of them as an ensemble."
     if isinstance(model, torch.nn.Module): return model
     return Ensemble(model) if isinstance(model, (list, tuple)) else load_model(model)
 
-# %% ../nbs/13_infer.ipynb #cac4bd53
+# %% ../nbs/13_infer.ipynb #0733f867
 def usable_threshold(
     gallery:Gallery, # Whose scores it is for
     decision, # A recipe's `Decision`, which has a threshold for cosines
@@ -80,7 +80,7 @@ def usable_threshold(
                          'calibrate the gallery, or pass a threshold')
     return decision.threshold
 
-# %% ../nbs/13_infer.ipynb #045481eb
+# %% ../nbs/13_infer.ipynb #e51e701f
 def _as_image(im):
     "What a caller may pass as an image, as a path or RGB; raises `InputError` for anything else."
     if isinstance(im, (str, os.PathLike)): return im
@@ -91,19 +91,19 @@ def _as_image(im):
         raise InputError(f'an image as an array must be (H,W,3) uint8, not {im.shape} {im.dtype}')
     return Image.fromarray(im)
 
-# %% ../nbs/13_infer.ipynb #1a9f4181
+# %% ../nbs/13_infer.ipynb #400646e7
 def _as_given(im):
     "A crop that is the whole image."
     try: return Crop(image=open_image(im) if isinstance(im, (str, os.PathLike)) else im, status='as_given')
     except ImageError as e: return Crop(image=None, status='unreadable', reason=str(e))
 
-# %% ../nbs/13_infer.ipynb #b323845a
+# %% ../nbs/13_infer.ipynb #2da5b779
 @patch
 def _crops(self:Recognizer, images, aligned):
     if aligned or not self.alignment: return [_as_given(im) for im in images]
     return align_images(images, self.alignment, self.detector, no_face=self.no_face)
 
-# %% ../nbs/13_infer.ipynb #20e3923f
+# %% ../nbs/13_infer.ipynb #43f9b7db
 @patch
 def _embed(self:Recognizer, images):
     "Embeddings `(N,D)`, NaN where the image is None."
@@ -112,7 +112,7 @@ def _embed(self:Recognizer, images):
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.settings.mirror)
     return embeddings
 
-# %% ../nbs/13_infer.ipynb #d1d77c28
+# %% ../nbs/13_infer.ipynb #52cd604f
 @patch
 def _match(self:Recognizer, crop, scores, people):
     "The answer for a crop from its highest scores and whose they are; NaN where there was no face."
@@ -121,7 +121,7 @@ def _match(self:Recognizer, crop, scores, people):
     nearest = tuple((self.gallery.names[p], s) for p, s in zip(people, scores))
     return Match(nearest[0][0] if scores[0] >= self.threshold else self.decision.unknown, scores[0], nearest, **face)
 
-# %% ../nbs/13_infer.ipynb #9fd67eb6
+# %% ../nbs/13_infer.ipynb #dd98a938
 @patch
 def __call__(self:Recognizer,
     images, # A path, PIL image or `(H,W,3)` uint8 array, or a list of them
@@ -134,7 +134,7 @@ def __call__(self:Recognizer,
     matches = [self._match(*row) for row in zip(crops, scores.tolist(), people.tolist())]
     return matches if many else matches[0]
 
-# %% ../nbs/13_infer.ipynb #ade14296
+# %% ../nbs/13_infer.ipynb #f9ba07e9
 @patch
 def predict(self:Recognizer,
     items:pd.DataFrame, # Photos or crops: `image_path`, `path`
@@ -151,7 +151,7 @@ def predict(self:Recognizer,
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
                              similarity=[m.similarity for m in matches], best=[m.best for m in matches]))
 
-# %% ../nbs/13_infer.ipynb #2a561886
+# %% ../nbs/13_infer.ipynb #2d8ab723
 @patch
 def _batch(self:Recognizer, rows, aligned):
     "Answers for rows `(path, status)`; those without a crop are answered by their status."
@@ -163,7 +163,7 @@ def _warn_of_odd(matches):
     odd = Counter(m.status for m in matches if m.status not in ('aligned', 'as_given'))
     if odd: warnings.warn(f'of {len(matches)} photos: ' + ', '.join(f'{n} {status}' for status, n in odd.items()))
 
-# %% ../nbs/13_infer.ipynb #2920ebea
+# %% ../nbs/13_infer.ipynb #1b411e14
 @patch
 def scores(self:Recognizer,
     items:pd.DataFrame, # Crops, or photos where the model takes whole photos: `path`
@@ -177,7 +177,7 @@ def scores(self:Recognizer,
     found[there] = self.gallery.scores(embeddings, self.model.id)
     return found
 
-# %% ../nbs/13_infer.ipynb #0ef7a9c6
+# %% ../nbs/13_infer.ipynb #8a65de40
 def write_predictions(
     predictions:pd.DataFrame, # From `Recognizer.predict`
     path, # CSV to write
@@ -186,7 +186,7 @@ def write_predictions(
     with atomic_write(path) as tmp: predictions.to_csv(tmp, index=False, float_format='%.6f')
     return path
 
-# %% ../nbs/13_infer.ipynb #c2962841
+# %% ../nbs/13_infer.ipynb #a7214399
 def write_submission(
     predictions:pd.DataFrame, # From `Recognizer.predict`, in the order of the competition's eval_set.csv
     path, # CSV to write
@@ -199,7 +199,7 @@ def write_submission(
     with atomic_write(path) as tmp: table.to_csv(tmp, index=False)
     return path
 
-# %% ../nbs/13_infer.ipynb #ac8887d3
+# %% ../nbs/13_infer.ipynb #4035350b
 def show_predictions(
     predictions:pd.DataFrame, # `image_path`, `pred`, `similarity`, `best`
     items:pd.DataFrame, # The photos: `image_path`, `path`
@@ -217,7 +217,7 @@ def show_predictions(
     colors = np.where(wrong, 'crimson', np.where(table.refused, 'dimgray', 'green'))
     return show_images(list(table.path), _titles(table, wrong), ncols, colors=colors)
 
-# %% ../nbs/13_infer.ipynb #e796d429
+# %% ../nbs/13_infer.ipynb #d2104160
 def _in_turn(table):
     "A named row, a refused one, a named one …, each kind in its order."
     turn = table.groupby('refused').cumcount()
@@ -232,7 +232,7 @@ def _titles(table, wrong):
     return [f'{pred}\n' + (f'is {truth}' if bad else f'{score:.2f}')
             for pred, truth, bad, score in zip(table.pred, table.get('gt', table.pred), wrong, table.similarity)]
 
-# %% ../nbs/13_infer.ipynb #f716d0ff
+# %% ../nbs/13_infer.ipynb #7f4029ff
 def show_neighbours(
     matches, # Answers of a `Recognizer`, a list
     images, # The photos or crops that they answer, in the same order
@@ -245,7 +245,7 @@ def show_neighbours(
     pictures, titles, colors = (sum(column, []) for column in zip(*rows))
     return show_images(pictures, titles, k + 1, colors=colors)
 
-# %% ../nbs/13_infer.ipynb #4ebcc82a
+# %% ../nbs/13_infer.ipynb #9eae0209
 def _neighbours(match, image, photo_of, k):
     "Pictures, titles and colours of one row."
     nearest = list(match.nearest[:k])
