@@ -4,7 +4,7 @@
 
 MobileFaceNet without any training. In each split two thirds of the 125 people of lfw125's training photos are enrolled
 and calibrated, the others are the strangers; nobody's photos are on both sides. Rates weigh every stranger the same. A
-row for each target FPIR, goes to benchmarks/calibration.csv: the mean over splits of the
+row for each target FPIR goes to benchmarks/calibration.csv: the mean over splits of the
 measured FPIR, its standard deviation, and how often it lies in the interval that `calibrate` gives.
 """
 import warnings

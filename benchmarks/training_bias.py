@@ -6,7 +6,7 @@ strangers get?
 MobileFaceNet is trained on the names of three fifths of the people of lfw125's training photos, from degraded copies
 of them (`Camera()`). In each split half of the others are enrolled with them and calibrated, and the rest are the
 strangers, in degraded photos too. `matched` is `calibrate` as it is; `not matched` is a gallery that doesn't know who
-was trained on. Rates weigh every stranger the same. A row for each target FPIR, goes to benchmarks/training_bias.csv:
+was trained on. Rates weigh every stranger the same. A row for each target FPIR goes to benchmarks/training_bias.csv:
 the mean over splits of the measured FPIR, and its standard deviation.
 """
 import warnings
