@@ -166,9 +166,21 @@ def after_loss(self:Distill):
 # %% ../nbs/09_distill.ipynb #6847d07a
 class NoNames(nn.Module):
     "A loss of 0 on cosines `(B,K)` and labels `(B,)`: all there is to learn comes from a teacher."
-    def forward(self, cosines:Tensor, labels:Tensor)->Tensor: return cosines.new_zeros(())
-    def activation(self, cosines:Tensor)->Tensor: return (30*cosines).softmax(dim=-1)
-    def decodes(self, cosines:Tensor)->Tensor: return cosines.argmax(dim=-1)
+    def forward(self,
+        cosines:Tensor, # `(B,K)`
+        labels:Tensor, # `(B,)`
+    )->Tensor: # A scalar, 0
+        return cosines.new_zeros(())
+
+    def activation(self,
+        cosines:Tensor, # `(B,K)`
+    )->Tensor: # `(B,K)`, sums to 1 over the people
+        return (30*cosines).softmax(dim=-1)
+
+    def decodes(self,
+        cosines:Tensor, # `(B,K)`
+    )->Tensor: # The nearest person, `(B,)`
+        return cosines.argmax(dim=-1)
 
 # %% ../nbs/09_distill.ipynb #d0f60041
 class Displaced(ItemTransform):
