@@ -8,10 +8,10 @@ Docs: https://facereid-nb.github.io/facereid_nb/align.html.md"""
 __all__ = ['METHODS', 'SELECT', 'LANDMARKS', 'TEMPLATE', 'FORMATS', 'MANIFEST_COLUMNS', 'Alignment', 'Face', 'face_detector',
            'detect_faces', 'choose_face', 'umeyama', 'similarity_matrix', 'eyes_matrix', 'warp', 'Crop',
            'centre_matrix', 'align_images', 'encode_crop', 'align_faces', 'crops_alignment', 'check_alignment',
-           'face_crops', 'align_summary', 'show_alignment']
+           'face_crops', 'warn_of_status', 'align_summary', 'show_alignment']
 
 # %% ../nbs/02_align.ipynb #395c594f
-import csv, hashlib, io, json, math, os, time
+import csv, hashlib, io, json, math, os, time, warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -587,6 +587,18 @@ def face_crops(
     if not alignment or crops_alignment(items): return items
     in_parts = items.image_path.str.startswith(f'{part}/').all()
     return align_faces(items, Path(crops_dir) if in_parts else Path(crops_dir)/part, alignment, no_face)
+
+# %% ../nbs/02_align.ipynb #9b47d3c9
+def warn_of_status(
+    items:pd.DataFrame, # Photos or crops; only crops have the column `status`
+):
+    "Warn how many photos have no aligned face, and name the first with its reason."
+    odd = items[items.status.notna() & (items.status != 'aligned')] if 'status' in items else items[:0]
+    if not len(odd): return
+    first = odd.iloc[0]
+    counts = ', '.join(f'{n} {status}' for status, n in odd.status.value_counts().items())
+    reason = f': {first.reason}' if isinstance(first.get('reason'), str) and first.reason else ''
+    warnings.warn(f'of {len(items)} photos: {counts} (first {first.image_path}{reason})')
 
 # %% ../nbs/02_align.ipynb #8b010587
 def align_summary(

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
+from .data import InputError
 
 # %% ../nbs/06_augment.ipynb #b8717b98
 def affine_mat(
@@ -140,6 +141,11 @@ class Augmentation:
     jitter:float = 0.2 # Largest change of brightness, contrast and saturation, either way
     hue:float = 0.1 # Largest rotation of hue, as a fraction of the colour circle, either way
     mixup:float = 0. # Fraction of the images that are blended with another
+
+    def __post_init__(self):
+        for name in ('crop', 'flip', 'mixup'):
+            if not 0 <= getattr(self, name) <= 1: raise InputError(f'{name} is {getattr(self, name)}; give 0 to 1')
+        if not self.crop: raise InputError('crop is 0; give the fraction of the area that is kept, above 0')
 
 # %% ../nbs/06_augment.ipynb #9f4c5bae
 def augment(

@@ -184,9 +184,10 @@ def _non_mated(self:Gallery, scores):
     "Enrolment photos as searches of strangers; warns where the model was trained on nearly everybody."
     trained, n_untrained = scores.trained.to_numpy(bool), scores.name[~scores.trained].nunique()
     if trained.any() and n_untrained < _UNTRAINED:
-        warnings.warn(f'the model was trained on the names of all but {n_untrained} of the {len(self)} people in this '
-                      'gallery, and their photos look too easy: strangers will be taken for somebody more often than '
-                      'the target; train with replace(recipe, hold_out=0.1), or enrol others too')
+        whom = f'all but {n_untrained} of the {len(self)}' if n_untrained else f'all {len(self)}'
+        warnings.warn(f'the model was trained on the names of {whom} people in this gallery, and their scores are '
+                      'higher than those of others: strangers will be taken for somebody more often than the target; '
+                      'train with replace(recipe, hold_out=0.1) (--hold-out), or enrol others too')
         trained = np.zeros_like(trained)
     return NonMated(scores.non_mated.to_numpy(float), pd.factorize(scores.name)[0], trained)
 

@@ -9,7 +9,7 @@ __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'GalleryFile', 'CropsDir', 'Ba
            'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Places', 'align', 'train', 'build_gallery',
            'predict', 'calibrate', 'evaluate', 'demo', 'main']
 
-# %% ../nbs/16_cli.ipynb #6197fdf1
+# %% ../nbs/16_cli.ipynb #225b2ca8
 import os, sys, time, warnings
 from dataclasses import replace
 from enum import Enum
@@ -18,13 +18,13 @@ from typing import Annotated, NamedTuple, Optional
 import typer
 from . import __version__
 
-# %% ../nbs/16_cli.ipynb #33f7c3e9
+# %% ../nbs/16_cli.ipynb #9d83180e
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode='markdown',
     help='Names the faces in photos, and refuses strangers. Start with `byteface demo`; '
          'each command has its own `--help`.')
 
-# %% ../nbs/16_cli.ipynb #0258f0d0
+# %% ../nbs/16_cli.ipynb #173c6769
 def _version(wanted:bool):
     if wanted:
         typer.echo(f'facereid_nb {__version__}')
@@ -36,7 +36,7 @@ _Version = Annotated[bool, typer.Option(
 @app.callback()
 def _options(version:_Version=False): pass
 
-# %% ../nbs/16_cli.ipynb #a2756f48
+# %% ../nbs/16_cli.ipynb #650bb894
 TrainCsv = Annotated[Path, typer.Option(
     help='CSV with the columns `gt,image_path`, or a folder of one folder per person.')]
 RootDir = Annotated[Optional[Path], typer.Option(
@@ -56,12 +56,12 @@ Threshold = Annotated[Optional[float], typer.Option(
     min=-2, max=2, help='Smallest score, a cosine, at which a face is named. Default: the gallery\'s, if `byteface '
                         'calibrate` chose one, else the recipe\'s, 0.80 for `arcface`, 0.26 for `fourier`.')]
 
-# %% ../nbs/16_cli.ipynb #ca0bb452
+# %% ../nbs/16_cli.ipynb #e1f16c81
 class Method(str, Enum): similarity, eyes = 'similarity', 'eyes'
 class Select(str, Enum): largest, central, probability = 'largest', 'central', 'probability'
 class NoFace(str, Enum): keep, skip = 'keep', 'skip'
 
-# %% ../nbs/16_cli.ipynb #389f2f68
+# %% ../nbs/16_cli.ipynb #45e57b27
 class Places(NamedTuple):
     "Where the files of a recipe go by default."
     model:str = 'models/best_model.safetensors' # The best model, with history and checkpoint beside it
@@ -72,7 +72,7 @@ PLACES = dict(arcface=Places(), surveillance=Places(crops='crops_with_margin'),
               fourier=Places('checkpoints/final_4channel_model.safetensors', 'clean_aligned_faces',
                              '4channel_training_history.png'))
 
-# %% ../nbs/16_cli.ipynb #2d6807bd
+# %% ../nbs/16_cli.ipynb #9b6f52e0
 def _model_paths(given):
     "The models that were named, or the newest in the usual places."
     if given: return given
@@ -84,27 +84,28 @@ def _model_paths(given):
 def _gallery_path(given, models):
     return given or models[0].with_name('gallery.safetensors' if len(models) == 1 else 'ensemble_gallery.safetensors')
 
-# %% ../nbs/16_cli.ipynb #02c2db7d
+# %% ../nbs/16_cli.ipynb #95e512a1
 def _load(paths):
     from facereid_nb.model import Ensemble, load_model
     return load_model(paths[0]) if len(paths) == 1 else Ensemble(paths)
 
-# %% ../nbs/16_cli.ipynb #704c1a16
+# %% ../nbs/16_cli.ipynb #e7570406
 def _refuse(given, option, why):
     "Raise `InputError` for an `option` that is `given` without effect."
     from facereid_nb.data import InputError
     if given: raise InputError(f'{option} has no effect: {why}; leave it out')
 
-# %% ../nbs/16_cli.ipynb #09b2fb8c
+# %% ../nbs/16_cli.ipynb #d7273647
 def _crops_dir(given, recipe, items):
     "The folder for crops; an error where it is given and nothing is cut."
     from facereid_nb.align import crops_alignment
-    if not recipe.preprocessing.align: why = 'the model takes whole photos'
-    else: why = 'these are crops already' if crops_alignment(items) else ''
+    if crops_alignment(items): why = 'these are crops already'
+    elif not recipe.preprocessing.align: why = 'the model takes whole photos (byteface align cuts crops to train on)'
+    else: why = ''
     _refuse(given and why, '--crops-dir', why)
     return given or PLACES.get(recipe.name, Places()).crops
 
-# %% ../nbs/16_cli.ipynb #32fccc8c
+# %% ../nbs/16_cli.ipynb #38c6ae14
 @app.command()
 def align(
     csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`, or a folder of one folder per person.')],
@@ -130,7 +131,7 @@ def align(
     manifest = align_faces(read_items(csv, root_dir, missing='keep'), out, alignment, no_face=no_face.value)
     typer.echo(f'{out}: ' + ', '.join(f'{n} {status}' for status, n in manifest.status.value_counts().items()))
 
-# %% ../nbs/16_cli.ipynb #14d8fc14
+# %% ../nbs/16_cli.ipynb #bd38179a
 def _recipe(name, settings):
     "The recipe of that name with those of the `settings` that were given."
     from facereid_nb.backbones import native_input
@@ -142,12 +143,12 @@ def _recipe(name, settings):
     if given.get('weights') == 'none': given['weights'] = None
     return replace(RECIPES[name], **given)
 
-# %% ../nbs/16_cli.ipynb #d272e146
+# %% ../nbs/16_cli.ipynb #bc388bda
 def _refuse_without_training(**options):
     for option, value in options.items():
         _refuse(value, f'--{option.replace("_", "-")}', 'with --epochs 0 nothing is trained')
 
-# %% ../nbs/16_cli.ipynb #a16f2686
+# %% ../nbs/16_cli.ipynb #c5b9a6c1
 @app.command()
 def train(
     train_csv:TrainCsv,
@@ -176,6 +177,9 @@ def train(
              'it. Default: by recipe, `models/best_model.safetensors` or '
              '`checkpoints/final_4channel_model.safetensors`.')]=None,
     crops_dir:CropsDir=None,
+    hold_out:Annotated[Optional[float], typer.Option(
+        help='Fraction of the people who are not trained on, so that a threshold can be calibrated on them. '
+             'Default: the recipe\'s, 0.')]=None,
     wandb:Annotated[bool, typer.Option(
         '--wandb', help='Log to Weights & Biases as well, if it is installed (`WANDB_MODE=offline` works).')]=False,
     resume:Annotated[bool, typer.Option('--resume', help='Go on from the checkpoint of a run that was stopped.')]=False,
@@ -183,7 +187,7 @@ def train(
     "Train on named photos or crops, and save the best model."
     from facereid_nb.data import read_items
     from facereid_nb.train import face_learner, run_files
-    of_training = dict(lr_backbone=lr_backbone, lr_head=lr_head)
+    of_training = dict(lr_backbone=lr_backbone, lr_head=lr_head, hold_out=hold_out)
     if epochs == 0: _refuse_without_training(batch=batch, **of_training, wandb=wandb, resume=resume)
     chosen = _recipe(recipe, dict(epochs=epochs, batch_size=batch, backbone=backbone, weights=weights) | of_training)
     items, place = read_items(train_csv, root_dir), PLACES[recipe]
@@ -191,15 +195,16 @@ def train(
     learn = face_learner(items, chosen, crops_dir=_crops_dir(crops_dir, chosen, items))
     _tell(learn.fit_recipe(resume=resume, wandb=wandb, **where), run_files(**where))
 
-# %% ../nbs/16_cli.ipynb #af66c98c
+# %% ../nbs/16_cli.ipynb #6c81e9ec
 def _tell(history, files):
-    "The highest accuracy, and the files that are there."
+    "The highest accuracy, and the files of the run: without training the model alone."
+    if not len(history): files = dict(model=files['model'])
     accuracy = history.accuracy.astype(float)
     if accuracy.notna().any(): typer.echo(f'highest validation accuracy {accuracy.max():.4f}')
     for path in files.values():
         if path.exists(): typer.echo(path)
 
-# %% ../nbs/16_cli.ipynb #e10fe238
+# %% ../nbs/16_cli.ipynb #cf477c10
 @app.command()
 def build_gallery(
     train_csv:TrainCsv,
@@ -236,13 +241,13 @@ def build_gallery(
         crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
     typer.echo(f'{gallery.save(_gallery_path(out, paths))}: {len(gallery)} people')
 
-# %% ../nbs/16_cli.ipynb #7059c046
+# %% ../nbs/16_cli.ipynb #57fcd4a5
 def _camera(recipe):
     "The camera that a model was trained for, or any low-quality camera."
     from facereid_nb.augment import Camera
     return recipe.distillation.camera if recipe.distillation else Camera()
 
-# %% ../nbs/16_cli.ipynb #ec327dc4
+# %% ../nbs/16_cli.ipynb #74d5d2c5
 @app.command()
 def predict(
     eval_csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`.')],
@@ -254,18 +259,19 @@ def predict(
     predictions:Annotated[Optional[Path], typer.Option(
         help='Also write `image_path,pred,similarity,best` here.')]=None,
     no_face:Annotated[NoFace, typer.Option(
-        help='A photo without a face: match the `keep`t centre of it, or `skip` it and answer unknown.')]=NoFace.keep,
+        help='A photo without a face: `keep` its centre and match that, or `skip` it and answer unknown.')]=NoFace.keep,
     crops_dir:CropsDir=None,
     batch:Batch=64,
 ):
     """Answer every photo of a table with a name or the unknown label, and write the submission. Where the model was
     trained on crops, photos are aligned first and the crops kept."""
-    from facereid_nb.align import face_crops
+    from facereid_nb.align import crops_alignment, face_crops
     from facereid_nb.data import read_items
     from facereid_nb.infer import Recognizer, write_predictions, write_submission
     items, paths = read_items(eval_csv, root_dir, missing='keep'), _model_paths(model)
     recognizer = Recognizer(_load(paths), _gallery_path(gallery, paths), threshold)
-    _refuse(no_face == NoFace.skip and not recognizer.alignment, '--no-face', 'the model takes whole photos')
+    cut = recognizer.alignment and not crops_alignment(items)
+    _refuse(no_face == NoFace.skip and not cut, '--no-face', 'no faces are looked for here')
     kept = _crops_dir(crops_dir, recognizer.model.recipe, items)
     answers = recognizer.predict(face_crops(items, recognizer.alignment, kept, 'test', no_face.value), batch)
     n, unknown = len(answers), recognizer.decision.unknown
@@ -273,7 +279,7 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {n} photos, {named} named, {n - named} {unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/16_cli.ipynb #845ab046
+# %% ../nbs/16_cli.ipynb #f14b0ead
 @app.command()
 def calibrate(
     fpir:Annotated[Optional[float], typer.Option(
@@ -297,7 +303,7 @@ def calibrate(
                f'{found.low:.3f} to {found.high:.3f}, {found.strangers} of {len(people)} people new to the model), '
                f'expected FNIR {found.fnir:.3f}')
 
-# %% ../nbs/16_cli.ipynb #67bced2c
+# %% ../nbs/16_cli.ipynb #e2b88f74
 @app.command()
 def evaluate(
     labels:Annotated[Path, typer.Option(
@@ -335,23 +341,24 @@ def evaluate(
     typer.echo(f'{out}: threshold {recognizer.threshold:.3f}, accuracy {rates.accuracy:.4f}, DIR {rates.DIR:.4f}, '
                f'FPIR {rates.FPIR:.4f}')
 
-# %% ../nbs/16_cli.ipynb #da9f85bc
+# %% ../nbs/16_cli.ipynb #8f6321b7
 def _searches(recognizer, items, unknown, crops_dir, batch):
     "Crops of photos whose truth is known, and the table of the searches with them."
-    from facereid_nb.align import face_crops
+    from facereid_nb.align import face_crops, warn_of_status
     from facereid_nb.evaluate import searches
     kept = _crops_dir(crops_dir, recognizer.model.recipe, items)
     crops = face_crops(items, recognizer.alignment, kept, 'test')
+    warn_of_status(crops)
     scores = recognizer.scores(crops, batch)
     return crops, searches(scores, recognizer.gallery.names, crops['gt'], unknown, crops.image_path)
 
-# %% ../nbs/16_cli.ipynb #6d614d52
+# %% ../nbs/16_cli.ipynb #a0b3eeb1
 DEMO_FACES = dict(n_people=100, n_train=10, n_test=2, n_strangers=40)
 DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2,
                    crop=0.9, rotate=8., hold_out=0.2)
 DEMO_FPIR = 0.08
 
-# %% ../nbs/16_cli.ipynb #9392fa03
+# %% ../nbs/16_cli.ipynb #5c36050a
 def _demo_crops(photos, out):
     "Crops of the training and of the test photos, two tables."
     from facereid_nb.align import Alignment, align_faces
@@ -360,7 +367,7 @@ def _demo_crops(photos, out):
     train, test = read_items(photos/'trainset.csv'), read_items(photos/'eval_set.csv', photos/'test')
     return align_faces(train, out/'crops', alignment), align_faces(test, out/'crops/test', alignment)
 
-# %% ../nbs/16_cli.ipynb #3db75a79
+# %% ../nbs/16_cli.ipynb #88cd6c74
 def _demo_model(crops, path):
     "A small network, trained on the crops."
     from facereid_nb.model import ARCFACE
@@ -369,7 +376,7 @@ def _demo_model(crops, path):
     learn.fit_recipe(path)
     return learn.model
 
-# %% ../nbs/16_cli.ipynb #d194ef73
+# %% ../nbs/16_cli.ipynb #49da69ab
 def _demo_gallery(model, crops, path):
     "Everybody enrolled, and the threshold calibrated."
     from facereid_nb.gallery import Gallery
@@ -379,7 +386,7 @@ def _demo_gallery(model, crops, path):
     gallery.save(path)
     return gallery
 
-# %% ../nbs/16_cli.ipynb #800a5a34
+# %% ../nbs/16_cli.ipynb #8c0eecdb
 def _demo_answers(model, gallery, test, photos, out):
     "Answers and the truth, two tables; the answers are written and drawn."
     import pandas as pd
@@ -391,7 +398,7 @@ def _demo_answers(model, gallery, test, photos, out):
     show_predictions(answers, originals, labels).savefig(out/'predictions.png', dpi=120)
     return answers, labels
 
-# %% ../nbs/16_cli.ipynb #99558d56
+# %% ../nbs/16_cli.ipynb #8be3afa8
 def _step(text): typer.secho(f'\n{text}', bold=True, err=True)
 
 @app.command()
@@ -418,7 +425,7 @@ def demo(
     _demo_report(open_set_summary(answers, labels), gallery.threshold, out,
                  [*run_files(path).values(), gallery_path, *made], time.time() - started)
 
-# %% ../nbs/16_cli.ipynb #ec4bd6ff
+# %% ../nbs/16_cli.ipynb #b73e939d
 def _demo_report(summary, threshold, out, files, seconds):
     from rich.console import Console
     from rich.table import Table
@@ -432,11 +439,11 @@ def _demo_report(summary, threshold, out, files, seconds):
     console.print(f'\nWritten to {out} in {seconds:.0f} s:')
     for f in files: console.print(f'  {f}', soft_wrap=True)
 
-# %% ../nbs/16_cli.ipynb #be34e208
+# %% ../nbs/16_cli.ipynb #1b431665
 def _note(message, category, *args):
     if category is UserWarning: typer.echo(f'note: {message}', err=True)
 
-# %% ../nbs/16_cli.ipynb #b03836f1
+# %% ../nbs/16_cli.ipynb #26903aac
 def main(
     args:list|None=None, # Words after `byteface`; default: those of the command line
 ):

@@ -78,6 +78,7 @@ def atomic_write(
 
     Of several writers of one file the last to finish wins. Raises `InputError` where the folder can't be made."""
     path = Path(path)
+    if path.is_dir(): raise InputError(f'{path}: is a folder; name a file')
     try: path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise InputError(f'{path}: cannot make its folder ({e.strerror}); choose another place') from e
     own = _begin_write(path)

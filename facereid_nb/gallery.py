@@ -22,7 +22,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 # %% ../nbs/11_gallery.ipynb #feeb549b
-from .align import check_alignment, face_crops
+from .align import check_alignment, face_crops, warn_of_status
 from .augment import Camera
 from .data import InputError, NO_CROP, check_names
 from .model import embed, read_tensors, write_tensors
@@ -39,6 +39,9 @@ class GallerySettings:
     def __post_init__(self):
         if self.n_templates < 1: raise InputError(f'n_templates is {self.n_templates}; a person needs at least 1')
         if self.cohort < 0: raise InputError(f'cohort is {self.cohort}; give a number of people, or 0 for cosines')
+        if not 0 <= self.cohort_weight <= 1: raise InputError(f'cohort_weight is {self.cohort_weight}; give 0 to 1')
+        if not self.cohort and self.cohort_weight != 1:
+            raise InputError(f'cohort_weight={self.cohort_weight} has no effect without a cohort; give that too')
 
 # %% ../nbs/11_gallery.ipynb #859f3489
 class Gallery:
@@ -124,10 +127,22 @@ def _size(self:Gallery):
 
 @patch
 def _check_photos(self:Gallery, embeddings, weights):
-    "Raise `InputError` for embeddings of another size, or weights that aren't positive."
+    "Raise `InputError` for embeddings of another size or length, or weights that aren't positive."
+    if not torch.allclose(embeddings.norm(dim=1), torch.ones(len(embeddings)), atol=1e-2):
+        raise InputError('embeddings must have length 1; normalise them first')
     if self._size not in (0, embeddings.shape[1]):
         raise InputError(f'the embeddings have {embeddings.shape[1]} numbers each, those of the gallery {self._size}')
     if not (weights > 0).all(): raise InputError(f'the weights of photos must be positive, not {weights.tolist()}')
+
+# %% ../nbs/11_gallery.ipynb #dc8bd723
+def _check_rows(names, embeddings, probes, weights):
+    "Raise `InputError` unless there is a name, and what else is given, for every row of embeddings `(N,D)`."
+    if embeddings.ndim != 2:
+        raise InputError(f'embeddings must be (N,D), a row per photo, not {tuple(embeddings.shape)}')
+    lengths = {len(of) for of in (names, embeddings, probes, weights) if of is not None}
+    if len(lengths) > 1:
+        raise InputError(f'names, embeddings, probes and weights must be as many, not {sorted(lengths)}')
+    if any(n is None for n in names): raise InputError('a person needs a name, not None')
 
 # %% ../nbs/11_gallery.ipynb #16d20faf
 @patch
@@ -140,6 +155,7 @@ def add_photos(self:Gallery,
 ):
     "Add photos of any number of people; raises `InputError` for another model's embeddings or a weight of 0 or less."
     self.check(model_id)
+    _check_rows(names, embeddings, probes, weights)
     usable = _usable(embeddings, probes)
     embeddings, probes = embeddings[usable], None if probes is None else probes[usable]
     weights = torch.ones(len(embeddings)) if weights is None else weights[usable]
@@ -446,6 +462,7 @@ def _use_class_weights(self:Gallery, model, names):
 def _enrolment_crops(items, alignment, crops_dir):
     "Aligned faces of the people in `items`, without the photos that have none."
     items = face_crops(items, alignment, crops_dir)
+    warn_of_status(items)
     usable = items[~items.status.isin(NO_CROP)] if 'status' in items else items
     check_alignment(usable, alignment)
     return usable

@@ -38,7 +38,7 @@ from fasttransform import Transform
 import fastai.vision.learner # noqa: F401, teaches `show_batch` and `show_results` to show images
 
 # %% ../nbs/10_train.ipynb #48ee3f65
-from .align import crops_alignment, face_crops
+from .align import crops_alignment, face_crops, warn_of_status
 from .augment import Augmentation, Camera, augment
 from .backbones import check_size, folded_batch_norm, frozen_batch_norm
 from .data import (
@@ -70,6 +70,7 @@ def training_items(
 )->pd.DataFrame: # The rows that can be trained on, in the same order
     "Leave out photos without a crop or that can't be read, with a warning; `InputError` for a row without a name."
     check_names(items)
+    warn_of_status(items)
     if 'status' in items: items = items[~items.status.isin(NO_CROP)]
     reasons = _unreadable(items.path)
     _warn_left_out([r for r in reasons if r], len(items))
@@ -340,7 +341,8 @@ class RunFiles(Callback):
         files:dict, # Paths, from `run_files`
         identity:dict, # What a run that goes on from the checkpoint must agree on
     ):
-        self.files, self.identity, self.history, self.best, self.mean_loss = files, identity, [], None, AvgLoss()
+        self.files, self.identity, self.history, self.mean_loss = files, identity, [], AvgLoss()
+        self.best = self.best_id = None
 
     def before_epoch(self):
         self.mean_loss.reset()
@@ -382,7 +384,7 @@ def keep_best(self:RunFiles,
     elif self.learn.model.recipe.loss: score = [acc, -valid_loss]
     else: score = [-valid_loss]
     if self.best is None or score > self.best:
-        self.best = score
+        self.best, self.best_id = score, self.learn.model.id
         save_model(self.learn.model, self.files['model'])
 
 # %% ../nbs/10_train.ipynb #3fac2e82
@@ -416,7 +418,7 @@ def write_checkpoint(self:RunFiles):
     "All that a run needs to go on."
     with atomic_write(self.files['checkpoint']) as tmp:
         torch.save(dict(identity=self.identity, model=self.learn.model.state_dict(), loss=self.loss_func.state_dict(),
-                        opt=self.opt.state_dict(), history=self.history, best=self.best), tmp)
+                        opt=self.opt.state_dict(), history=self.history, best=self.best, best_id=self.best_id), tmp)
 
 # %% ../nbs/10_train.ipynb #59164c13
 def _identity(learn):
@@ -438,6 +440,15 @@ def _read_checkpoint(path, identity):
                                  'or as that run was started')
     return saved
 
+# %% ../nbs/10_train.ipynb #8efc701d
+@patch
+def has_best(self:RunFiles,
+    best_id:str|None, # `id` of the best model so far; None before the first epoch
+)->bool:
+    "Whether the model's file holds that model: somebody may have put another one there, or none."
+    path = self.files['model']
+    return best_id is not None and path.exists() and load_model(path, 'cpu').id == best_id
+
 # %% ../nbs/10_train.ipynb #7156ee09
 @patch
 def go_on(self:RunFiles):
@@ -446,7 +457,11 @@ def go_on(self:RunFiles):
     self.learn.model.load_state_dict(saved['model'])
     self.loss_func.load_state_dict(saved['loss'])
     self.opt.load_state_dict(saved['opt'])
-    self.history, self.best = saved['history'], saved['best'] if self.files['model'].exists() else None
+    self.history = saved['history']
+    if self.has_best(saved['best_id']): self.best, self.best_id = saved['best'], saved['best_id']
+    elif len(self.history) == self.learn.model.recipe.schedule.epochs:
+        raise InputError(f'{self.files["model"]}: is not there, or not the model of this run, which is over; '
+                         'put it back, or train without resume')
 
 # %% ../nbs/10_train.ipynb #3e0b2546
 class LogProgress(Callback):
