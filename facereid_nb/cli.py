@@ -9,7 +9,7 @@ __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'GalleryFile', 'CropsDir', 'Ba
            'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Places', 'align', 'train', 'build_gallery',
            'predict', 'calibrate', 'evaluate', 'demo', 'main']
 
-# %% ../nbs/16_cli.ipynb #225b2ca8
+# %% ../nbs/16_cli.ipynb #545105d7
 import os, sys, time, warnings
 from dataclasses import replace
 from enum import Enum
@@ -18,13 +18,13 @@ from typing import Annotated, NamedTuple, Optional
 import typer
 from . import __version__
 
-# %% ../nbs/16_cli.ipynb #9d83180e
+# %% ../nbs/16_cli.ipynb #fc2737b9
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode='markdown',
     help='Names the faces in photos, and refuses strangers. Start with `byteface demo`; '
          'each command has its own `--help`.')
 
-# %% ../nbs/16_cli.ipynb #173c6769
+# %% ../nbs/16_cli.ipynb #9c126b56
 def _version(wanted:bool):
     if wanted:
         typer.echo(f'facereid_nb {__version__}')
@@ -36,7 +36,7 @@ _Version = Annotated[bool, typer.Option(
 @app.callback()
 def _options(version:_Version=False): pass
 
-# %% ../nbs/16_cli.ipynb #650bb894
+# %% ../nbs/16_cli.ipynb #fad72ac9
 TrainCsv = Annotated[Path, typer.Option(
     help='CSV with the columns `gt,image_path`, or a folder of one folder per person.')]
 RootDir = Annotated[Optional[Path], typer.Option(
@@ -56,12 +56,12 @@ Threshold = Annotated[Optional[float], typer.Option(
     min=-2, max=2, help='Smallest score, a cosine, at which a face is named. Default: the gallery\'s, if `byteface '
                         'calibrate` chose one, else the recipe\'s, 0.80 for `arcface`, 0.26 for `fourier`.')]
 
-# %% ../nbs/16_cli.ipynb #e1f16c81
+# %% ../nbs/16_cli.ipynb #b6e45b4d
 class Method(str, Enum): similarity, eyes = 'similarity', 'eyes'
 class Select(str, Enum): largest, central, probability = 'largest', 'central', 'probability'
 class NoFace(str, Enum): keep, skip = 'keep', 'skip'
 
-# %% ../nbs/16_cli.ipynb #45e57b27
+# %% ../nbs/16_cli.ipynb #adcd9970
 class Places(NamedTuple):
     "Where the files of a recipe go by default."
     model:str = 'models/best_model.safetensors' # The best model, with history and checkpoint beside it
@@ -72,7 +72,7 @@ PLACES = dict(arcface=Places(), surveillance=Places(crops='crops_with_margin'),
               fourier=Places('checkpoints/final_4channel_model.safetensors', 'clean_aligned_faces',
                              '4channel_training_history.png'))
 
-# %% ../nbs/16_cli.ipynb #9b6f52e0
+# %% ../nbs/16_cli.ipynb #b8472cd3
 def _model_paths(given):
     "The models that were named, or the newest in the usual places."
     if given: return given
@@ -84,18 +84,18 @@ def _model_paths(given):
 def _gallery_path(given, models):
     return given or models[0].with_name('gallery.safetensors' if len(models) == 1 else 'ensemble_gallery.safetensors')
 
-# %% ../nbs/16_cli.ipynb #95e512a1
+# %% ../nbs/16_cli.ipynb #f1b267e9
 def _load(paths):
     from facereid_nb.model import Ensemble, load_model
     return load_model(paths[0]) if len(paths) == 1 else Ensemble(paths)
 
-# %% ../nbs/16_cli.ipynb #e7570406
+# %% ../nbs/16_cli.ipynb #d49f3330
 def _refuse(given, option, why):
     "Raise `InputError` for an `option` that is `given` without effect."
     from facereid_nb.data import InputError
     if given: raise InputError(f'{option} has no effect: {why}; leave it out')
 
-# %% ../nbs/16_cli.ipynb #d7273647
+# %% ../nbs/16_cli.ipynb #de47a7b1
 def _crops_dir(given, recipe, items):
     "The folder for crops; an error where it is given and nothing is cut."
     from facereid_nb.align import crops_alignment
@@ -105,7 +105,7 @@ def _crops_dir(given, recipe, items):
     _refuse(given and why, '--crops-dir', why)
     return given or PLACES.get(recipe.name, Places()).crops
 
-# %% ../nbs/16_cli.ipynb #38c6ae14
+# %% ../nbs/16_cli.ipynb #75afa7af
 @app.command()
 def align(
     csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`, or a folder of one folder per person.')],
@@ -131,7 +131,7 @@ def align(
     manifest = align_faces(read_items(csv, root_dir, missing='keep'), out, alignment, no_face=no_face.value)
     typer.echo(f'{out}: ' + ', '.join(f'{n} {status}' for status, n in manifest.status.value_counts().items()))
 
-# %% ../nbs/16_cli.ipynb #bd38179a
+# %% ../nbs/16_cli.ipynb #7079fb17
 def _recipe(name, settings):
     "The recipe of that name with those of the `settings` that were given."
     from facereid_nb.backbones import native_input
@@ -143,12 +143,12 @@ def _recipe(name, settings):
     if given.get('weights') == 'none': given['weights'] = None
     return replace(RECIPES[name], **given)
 
-# %% ../nbs/16_cli.ipynb #bc388bda
+# %% ../nbs/16_cli.ipynb #fa18a9f1
 def _refuse_without_training(**options):
     for option, value in options.items():
-        _refuse(value, f'--{option.replace("_", "-")}', 'with --epochs 0 nothing is trained')
+        _refuse(value not in (None, False), f'--{option.replace("_", "-")}', 'with --epochs 0 nothing is trained')
 
-# %% ../nbs/16_cli.ipynb #c5b9a6c1
+# %% ../nbs/16_cli.ipynb #cee97cb0
 @app.command()
 def train(
     train_csv:TrainCsv,
@@ -188,6 +188,7 @@ def train(
     from facereid_nb.data import read_items
     from facereid_nb.train import face_learner, run_files
     of_training = dict(lr_backbone=lr_backbone, lr_head=lr_head, hold_out=hold_out)
+    _refuse(lr_head is not None and recipe == 'surveillance', '--lr-head', 'this recipe learns no names')
     if epochs == 0: _refuse_without_training(batch=batch, **of_training, wandb=wandb, resume=resume)
     chosen = _recipe(recipe, dict(epochs=epochs, batch_size=batch, backbone=backbone, weights=weights) | of_training)
     items, place = read_items(train_csv, root_dir), PLACES[recipe]
@@ -195,7 +196,7 @@ def train(
     learn = face_learner(items, chosen, crops_dir=_crops_dir(crops_dir, chosen, items))
     _tell(learn.fit_recipe(resume=resume, wandb=wandb, **where), run_files(**where))
 
-# %% ../nbs/16_cli.ipynb #6c81e9ec
+# %% ../nbs/16_cli.ipynb #a06ed482
 def _tell(history, files):
     "The highest accuracy, and the files of the run: without training the model alone."
     if not len(history): files = dict(model=files['model'])
@@ -204,7 +205,7 @@ def _tell(history, files):
     for path in files.values():
         if path.exists(): typer.echo(path)
 
-# %% ../nbs/16_cli.ipynb #cf477c10
+# %% ../nbs/16_cli.ipynb #cc23eee2
 @app.command()
 def build_gallery(
     train_csv:TrainCsv,
@@ -241,13 +242,13 @@ def build_gallery(
         crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
     typer.echo(f'{gallery.save(_gallery_path(out, paths))}: {len(gallery)} people')
 
-# %% ../nbs/16_cli.ipynb #57fcd4a5
+# %% ../nbs/16_cli.ipynb #4969516b
 def _camera(recipe):
     "The camera that a model was trained for, or any low-quality camera."
     from facereid_nb.augment import Camera
     return recipe.distillation.camera if recipe.distillation else Camera()
 
-# %% ../nbs/16_cli.ipynb #74d5d2c5
+# %% ../nbs/16_cli.ipynb #5c1a132c
 @app.command()
 def predict(
     eval_csv:Annotated[Path, typer.Option(help='CSV with the column `image_path`.')],
@@ -279,7 +280,7 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {n} photos, {named} named, {n - named} {unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
 
-# %% ../nbs/16_cli.ipynb #f14b0ead
+# %% ../nbs/16_cli.ipynb #5a6ab8ae
 @app.command()
 def calibrate(
     fpir:Annotated[Optional[float], typer.Option(
@@ -303,7 +304,7 @@ def calibrate(
                f'{found.low:.3f} to {found.high:.3f}, {found.strangers} of {len(people)} people new to the model), '
                f'expected FNIR {found.fnir:.3f}')
 
-# %% ../nbs/16_cli.ipynb #e2b88f74
+# %% ../nbs/16_cli.ipynb #36584e42
 @app.command()
 def evaluate(
     labels:Annotated[Path, typer.Option(
@@ -341,7 +342,7 @@ def evaluate(
     typer.echo(f'{out}: threshold {recognizer.threshold:.3f}, accuracy {rates.accuracy:.4f}, DIR {rates.DIR:.4f}, '
                f'FPIR {rates.FPIR:.4f}')
 
-# %% ../nbs/16_cli.ipynb #8f6321b7
+# %% ../nbs/16_cli.ipynb #a23085cd
 def _searches(recognizer, items, unknown, crops_dir, batch):
     "Crops of photos whose truth is known, and the table of the searches with them."
     from facereid_nb.align import face_crops, warn_of_status
@@ -352,13 +353,13 @@ def _searches(recognizer, items, unknown, crops_dir, batch):
     scores = recognizer.scores(crops, batch)
     return crops, searches(scores, recognizer.gallery.names, crops['gt'], unknown, crops.image_path)
 
-# %% ../nbs/16_cli.ipynb #a0b3eeb1
+# %% ../nbs/16_cli.ipynb #8b1eb15e
 DEMO_FACES = dict(n_people=100, n_train=10, n_test=2, n_strangers=40)
 DEMO_RECIPE = dict(name='demo', backbone='tiny', weights=None, size=64, epochs=30, lr_backbone=5e-3, lr_head=1e-2,
                    crop=0.9, rotate=8., hold_out=0.2)
 DEMO_FPIR = 0.08
 
-# %% ../nbs/16_cli.ipynb #5c36050a
+# %% ../nbs/16_cli.ipynb #44f1c348
 def _demo_crops(photos, out):
     "Crops of the training and of the test photos, two tables."
     from facereid_nb.align import Alignment, align_faces
@@ -367,7 +368,7 @@ def _demo_crops(photos, out):
     train, test = read_items(photos/'trainset.csv'), read_items(photos/'eval_set.csv', photos/'test')
     return align_faces(train, out/'crops', alignment), align_faces(test, out/'crops/test', alignment)
 
-# %% ../nbs/16_cli.ipynb #88cd6c74
+# %% ../nbs/16_cli.ipynb #8623c403
 def _demo_model(crops, path):
     "A small network, trained on the crops."
     from facereid_nb.model import ARCFACE
@@ -376,7 +377,7 @@ def _demo_model(crops, path):
     learn.fit_recipe(path)
     return learn.model
 
-# %% ../nbs/16_cli.ipynb #49da69ab
+# %% ../nbs/16_cli.ipynb #c4bc1970
 def _demo_gallery(model, crops, path):
     "Everybody enrolled, and the threshold calibrated."
     from facereid_nb.gallery import Gallery
@@ -386,7 +387,7 @@ def _demo_gallery(model, crops, path):
     gallery.save(path)
     return gallery
 
-# %% ../nbs/16_cli.ipynb #8c0eecdb
+# %% ../nbs/16_cli.ipynb #53d0ec74
 def _demo_answers(model, gallery, test, photos, out):
     "Answers and the truth, two tables; the answers are written and drawn."
     import pandas as pd
@@ -398,7 +399,7 @@ def _demo_answers(model, gallery, test, photos, out):
     show_predictions(answers, originals, labels).savefig(out/'predictions.png', dpi=120)
     return answers, labels
 
-# %% ../nbs/16_cli.ipynb #8be3afa8
+# %% ../nbs/16_cli.ipynb #e32c6422
 def _step(text): typer.secho(f'\n{text}', bold=True, err=True)
 
 @app.command()
@@ -425,7 +426,7 @@ def demo(
     _demo_report(open_set_summary(answers, labels), gallery.threshold, out,
                  [*run_files(path).values(), gallery_path, *made], time.time() - started)
 
-# %% ../nbs/16_cli.ipynb #b73e939d
+# %% ../nbs/16_cli.ipynb #296a6cc3
 def _demo_report(summary, threshold, out, files, seconds):
     from rich.console import Console
     from rich.table import Table
@@ -439,11 +440,11 @@ def _demo_report(summary, threshold, out, files, seconds):
     console.print(f'\nWritten to {out} in {seconds:.0f} s:')
     for f in files: console.print(f'  {f}', soft_wrap=True)
 
-# %% ../nbs/16_cli.ipynb #1b431665
+# %% ../nbs/16_cli.ipynb #19306966
 def _note(message, category, *args):
     if category is UserWarning: typer.echo(f'note: {message}', err=True)
 
-# %% ../nbs/16_cli.ipynb #26903aac
+# %% ../nbs/16_cli.ipynb #9eb15475
 def main(
     args:list|None=None, # Words after `byteface`; default: those of the command line
 ):

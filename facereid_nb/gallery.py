@@ -126,10 +126,13 @@ def _size(self:Gallery):
     return len(next(iter(self.class_weights.values()), ()))
 
 @patch
-def _check_photos(self:Gallery, embeddings, weights):
+def _check_photos(self:Gallery, embeddings, probes, weights):
     "Raise `InputError` for embeddings of another size or length, or weights that aren't positive."
-    if not torch.allclose(embeddings.norm(dim=1), torch.ones(len(embeddings)), atol=1e-2):
-        raise InputError('embeddings must have length 1; normalise them first')
+    for of in (embeddings, probes):
+        if of is not None and ((of.norm(dim=1) - 1).abs() > 1e-2).any():
+            raise InputError('embeddings must have length 1; normalise them first')
+    if probes is not None and probes.shape != embeddings.shape:
+        raise InputError(f'the probes are {tuple(probes.shape)}, the embeddings {tuple(embeddings.shape)}')
     if self._size not in (0, embeddings.shape[1]):
         raise InputError(f'the embeddings have {embeddings.shape[1]} numbers each, those of the gallery {self._size}')
     if not (weights > 0).all(): raise InputError(f'the weights of photos must be positive, not {weights.tolist()}')
@@ -159,7 +162,7 @@ def add_photos(self:Gallery,
     usable = _usable(embeddings, probes)
     embeddings, probes = embeddings[usable], None if probes is None else probes[usable]
     weights = torch.ones(len(embeddings)) if weights is None else weights[usable]
-    self._check_photos(embeddings, weights)
+    self._check_photos(embeddings, probes, weights)
     people = torch.tensor([self._number(n) for n, ok in zip(names, usable.tolist()) if ok], dtype=torch.long)
     self._chunks.append(_Photos(people, embeddings, probes, weights))
     for name in dict.fromkeys(names): self._clusters.pop(name, None)

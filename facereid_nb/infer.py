@@ -8,24 +8,24 @@ Docs: https://facereid-nb.github.io/facereid_nb/infer.html.md"""
 __all__ = ['Match', 'Recognizer', 'usable_threshold', 'write_predictions', 'write_submission', 'show_predictions',
            'show_neighbours']
 
-# %% ../nbs/13_infer.ipynb #1204c51b
+# %% ../nbs/13_infer.ipynb #d1426e0d
 import os, warnings
 from collections import Counter
 from dataclasses import dataclass
 
-# %% ../nbs/13_infer.ipynb #fea5425b
+# %% ../nbs/13_infer.ipynb #85ec071b
 import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked, patch
 from PIL import Image
 
-# %% ../nbs/13_infer.ipynb #b0977442
+# %% ../nbs/13_infer.ipynb #cd4a03ca
 import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
 from .align import Crop, align_images, check_alignment, crops_alignment, face_detector
 from .data import ImageError, InputError, NO_CROP, UNKNOWN, atomic_write, open_image, progress, show_images
 from .gallery import Gallery
 from .model import Ensemble, embed, load_model
 
-# %% ../nbs/13_infer.ipynb #4409d1fb
+# %% ../nbs/13_infer.ipynb #69a5231d
 @dataclass(frozen=True)
 class Match:
     "The answer for one photo."
@@ -41,7 +41,7 @@ class Match:
         "The nearest person, whatever the threshold; empty where there was nothing to compare."
         return self.nearest[0][0] if self.nearest else ''
 
-# %% ../nbs/13_infer.ipynb #a375673e
+# %% ../nbs/13_infer.ipynb #28eace40
 class Recognizer:
     "Names the faces of the people in a gallery and refuses all others."
     def __init__(self,
@@ -62,13 +62,13 @@ class Recognizer:
 
     def __repr__(self): return f'Recognizer of {len(self.gallery)} people, threshold {self.threshold:.3f}'
 
-# %% ../nbs/13_infer.ipynb #8cac904e
+# %% ../nbs/13_infer.ipynb #b6a5d46f
 def _as_model(model):
     "A model as it is, a path loaded, a list of them as an ensemble."
     if isinstance(model, torch.nn.Module): return model
     return Ensemble(model) if isinstance(model, (list, tuple)) else load_model(model)
 
-# %% ../nbs/13_infer.ipynb #35b70743
+# %% ../nbs/13_infer.ipynb #8c8bdeac
 def usable_threshold(
     gallery:Gallery, # Whose scores it is for
     decision, # A recipe's `Decision`, which has a threshold for cosines
@@ -81,7 +81,7 @@ def usable_threshold(
                          'calibrate the gallery, or pass a threshold')
     return decision.threshold
 
-# %% ../nbs/13_infer.ipynb #654bbef5
+# %% ../nbs/13_infer.ipynb #bac5d9a6
 def _as_image(im):
     "What a caller may pass as an image, as a path or RGB; raises `InputError` for anything else."
     if isinstance(im, (str, os.PathLike)): return im
@@ -92,19 +92,19 @@ def _as_image(im):
         raise InputError(f'an image as an array must be (H,W,3) uint8, not {im.shape} {im.dtype}')
     return Image.fromarray(im)
 
-# %% ../nbs/13_infer.ipynb #57089811
+# %% ../nbs/13_infer.ipynb #2f4aa8b0
 def _as_given(im):
     "A crop that is the whole image."
     try: return Crop(image=open_image(im) if isinstance(im, (str, os.PathLike)) else im, status='as_given')
     except ImageError as e: return Crop(image=None, status='unreadable', reason=str(e))
 
-# %% ../nbs/13_infer.ipynb #5730e212
+# %% ../nbs/13_infer.ipynb #a504092c
 @patch
 def _crops(self:Recognizer, images, aligned):
     if aligned or not self.alignment: return [_as_given(im) for im in images]
     return align_images(images, self.alignment, self.detector, no_face=self.no_face)
 
-# %% ../nbs/13_infer.ipynb #c8506124
+# %% ../nbs/13_infer.ipynb #625c8d80
 @patch
 def _embed(self:Recognizer, images):
     "Embeddings `(N,D)`, NaN where the image is None."
@@ -113,7 +113,7 @@ def _embed(self:Recognizer, images):
     embeddings[there] = embed(self.model, [images[i] for i in there], self.gallery.settings.mirror)
     return embeddings
 
-# %% ../nbs/13_infer.ipynb #6f896c6b
+# %% ../nbs/13_infer.ipynb #ed56176f
 @patch
 def _match(self:Recognizer, crop, scores, people):
     "The answer for a crop from its highest scores and whose they are; NaN where there was no face."
@@ -122,7 +122,7 @@ def _match(self:Recognizer, crop, scores, people):
     nearest = tuple((self.gallery.names[p], s) for p, s in zip(people, scores))
     return Match(nearest[0][0] if scores[0] >= self.threshold else self.decision.unknown, scores[0], nearest, **face)
 
-# %% ../nbs/13_infer.ipynb #12c4bfe1
+# %% ../nbs/13_infer.ipynb #db09da73
 @patch
 def __call__(self:Recognizer,
     images, # A path, PIL image or `(H,W,3)` uint8 array, or a list of them
@@ -135,7 +135,7 @@ def __call__(self:Recognizer,
     matches = [self._match(*row) for row in zip(crops, scores.tolist(), people.tolist())]
     return matches if many else matches[0]
 
-# %% ../nbs/13_infer.ipynb #c310d60e
+# %% ../nbs/13_infer.ipynb #febf21e8
 @patch
 def predict(self:Recognizer,
     items:pd.DataFrame, # Photos or crops: `image_path`, `path`
@@ -152,7 +152,7 @@ def predict(self:Recognizer,
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
                              similarity=[m.similarity for m in matches], best=[m.best for m in matches]))
 
-# %% ../nbs/13_infer.ipynb #1cc16345
+# %% ../nbs/13_infer.ipynb #28612124
 @patch
 def _batch(self:Recognizer, rows, aligned):
     "Answers for rows `(path, status)`; those without a crop are answered by their status."
@@ -164,7 +164,7 @@ def _warn_of_odd(matches):
     odd = Counter(m.status for m in matches if m.status not in ('aligned', 'as_given'))
     if odd: warnings.warn(f'of {len(matches)} photos: ' + ', '.join(f'{n} {status}' for status, n in odd.items()))
 
-# %% ../nbs/13_infer.ipynb #60a09783
+# %% ../nbs/13_infer.ipynb #c553edf9
 @patch
 def scores(self:Recognizer,
     items:pd.DataFrame, # Crops, or photos where the model takes whole photos: `path`
@@ -178,7 +178,7 @@ def scores(self:Recognizer,
     found[there] = self.gallery.scores(embeddings, self.model.id)
     return found
 
-# %% ../nbs/13_infer.ipynb #e1093a59
+# %% ../nbs/13_infer.ipynb #2e85e566
 def write_predictions(
     predictions:pd.DataFrame, # From `Recognizer.predict`
     path, # CSV to write
@@ -187,7 +187,7 @@ def write_predictions(
     with atomic_write(path) as tmp: predictions.to_csv(tmp, index=False, float_format='%.6f')
     return path
 
-# %% ../nbs/13_infer.ipynb #5aca2093
+# %% ../nbs/13_infer.ipynb #ef1eadfd
 def write_submission(
     predictions:pd.DataFrame, # From `Recognizer.predict`, in the order of the competition's eval_set.csv
     path, # CSV to write
@@ -200,7 +200,7 @@ def write_submission(
     with atomic_write(path) as tmp: table.to_csv(tmp, index=False)
     return path
 
-# %% ../nbs/13_infer.ipynb #9ca7db3d
+# %% ../nbs/13_infer.ipynb #e2eb3c45
 def show_predictions(
     predictions:pd.DataFrame, # `image_path`, `pred`, `similarity`, `best`
     items:pd.DataFrame, # The photos: `image_path`, `path`
@@ -218,7 +218,7 @@ def show_predictions(
     colors = np.where(wrong, 'crimson', np.where(table.refused, 'dimgray', 'green'))
     return show_images(list(table.path), _titles(table, wrong), ncols, colors=colors)
 
-# %% ../nbs/13_infer.ipynb #f932866c
+# %% ../nbs/13_infer.ipynb #7d2204fc
 def _in_turn(table):
     "A named row, a refused one, a named one …, each kind in its order."
     turn = table.groupby('refused').cumcount()
@@ -233,7 +233,7 @@ def _titles(table, wrong):
     return [f'{pred}\n' + (f'is {truth}' if bad else f'{score:.2f}')
             for pred, truth, bad, score in zip(table.pred, table.get('gt', table.pred), wrong, table.similarity)]
 
-# %% ../nbs/13_infer.ipynb #f9687d18
+# %% ../nbs/13_infer.ipynb #1b26f3a7
 def show_neighbours(
     matches, # Answers of a `Recognizer`, a list
     images, # The photos or crops that they answer, in the same order
@@ -243,10 +243,11 @@ def show_neighbours(
     "Faces beside the people nearest to them; the name given in green, a refusal in grey."
     photo_of = enrolled.drop_duplicates('gt').set_index('gt').path
     rows = [_neighbours(*pair, photo_of, k) for pair in zip(matches, images)]
+    if not rows: raise InputError('there are no answers to show; pass at least one')
     pictures, titles, colors = (sum(column, []) for column in zip(*rows))
     return show_images(pictures, titles, k + 1, colors=colors)
 
-# %% ../nbs/13_infer.ipynb #2ee31249
+# %% ../nbs/13_infer.ipynb #fa13a043
 def _neighbours(match, image, photo_of, k):
     "Pictures, titles and colours of one row."
     nearest = list(match.nearest[:k])

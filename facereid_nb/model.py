@@ -10,12 +10,12 @@ __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'SURVEILLANCE', 'RECIPES', 'Preproc
            'FaceModel', 'Ensemble', 'loader_processes', 'embed', 'write_tensors', 'read_tensors', 'save_model',
            'default_device', 'load_model']
 
-# %% ../nbs/08_model.ipynb #b844dc7d
+# %% ../nbs/08_model.ipynb #35eae79c
 import difflib, hashlib, json, math, re, warnings
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
-# %% ../nbs/08_model.ipynb #b2165fcb
+# %% ../nbs/08_model.ipynb #1fd38979
 import numpy as np, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from PIL import Image
@@ -23,7 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-# %% ../nbs/08_model.ipynb #3ba5e89a
+# %% ../nbs/08_model.ipynb #4bbcbcb9
 from . import __version__
 from .align import Alignment
 from .augment import Augmentation, Camera, degrade
@@ -33,7 +33,7 @@ from .fourier import FOURIER_MEAN, FOURIER_STD, add_fourier_channel
 from .heads import ArcFace, CosineHead, Focal, SphereFace2
 from .spatial_transformer import SpatialTransformer
 
-# %% ../nbs/08_model.ipynb #8ec6f948
+# %% ../nbs/08_model.ipynb #f90f6d2b
 def _require(ok, what):
     "Raise `InputError` saying `what` is wrong, unless `ok`."
     if not ok: raise InputError(what)
@@ -41,7 +41,7 @@ def _require(ok, what):
 def _require_count(name, value, least):
     _require(isinstance(value, int) and value >= least, f'{name} is {value!r}; give a whole number of {least} or more')
 
-# %% ../nbs/08_model.ipynb #58fe14da
+# %% ../nbs/08_model.ipynb #bb909e82
 @dataclass(frozen=True)
 class Preprocessing:
     "From a photo to the network's input; raises `InputError` for sizes and channels that make no sense."
@@ -56,7 +56,7 @@ class Preprocessing:
         _require(len(self.mean) == len(self.std) == 3, 'mean and std are one number each for red, green and blue')
         _require(min(self.std) > 0, f'std is {self.std}; a divisor must be positive')
 
-# %% ../nbs/08_model.ipynb #671d1d79
+# %% ../nbs/08_model.ipynb #0691318a
 @dataclass(frozen=True)
 class Distillation:
     "What a student learns from its teacher; each weight multiplies one term of the loss."
@@ -77,7 +77,7 @@ class Distillation:
         _require(self.similarity_weight or self.temperature == 0.07, f'temperature={self.temperature} has no effect '
                  'without similarity_weight; set that too')
 
-# %% ../nbs/08_model.ipynb #9b9ec755
+# %% ../nbs/08_model.ipynb #0725f35c
 @dataclass(frozen=True)
 class LearnedAlignment:
     "A spatial transformer that is trained before the backbone, on crops with a margin."
@@ -85,7 +85,7 @@ class LearnedAlignment:
 
     def __post_init__(self): _require_count('alignment_epochs', self.alignment_epochs, 0)
 
-# %% ../nbs/08_model.ipynb #a878a8ca
+# %% ../nbs/08_model.ipynb #b7ffd73a
 @dataclass(frozen=True)
 class Schedule:
     "Optimizer, learning rates and length of a training run."
@@ -110,7 +110,7 @@ class Schedule:
         _require(0 <= self.warmup < 1, f'warmup is {self.warmup}; give a fraction from 0 up to 1')
         _require(0 <= self.weight_decay < math.inf, f'weight_decay is {self.weight_decay}; give 0 or more')
 
-# %% ../nbs/08_model.ipynb #b71d9787
+# %% ../nbs/08_model.ipynb #57266047
 @dataclass(frozen=True)
 class Split:
     "What is kept from training, and the seed of all that is random."
@@ -123,7 +123,7 @@ class Split:
             _require(0 <= getattr(self, name) < 1, f'{name} is {getattr(self, name)}; give a fraction from 0 up to 1')
         _require_count('seed', self.seed, 0)
 
-# %% ../nbs/08_model.ipynb #6461426a
+# %% ../nbs/08_model.ipynb #028df968
 @dataclass(frozen=True)
 class Decision:
     "How a face is compared and named."
@@ -136,7 +136,7 @@ class Decision:
                  f"gallery is {self.gallery!r}; choose 'mean' or 'class_weights'")
         _require(-2 <= self.threshold <= 2, f'threshold is {self.threshold}; give a score')
 
-# %% ../nbs/08_model.ipynb #0719d88a
+# %% ../nbs/08_model.ipynb #e4a74c62
 @dataclass(frozen=True, init=False)
 class Recipe:
     "All that makes a training run reproducible, and all that inference must know of it."
@@ -171,14 +171,14 @@ class Recipe:
         _check_kinds(self)
         _check_combination(self)
 
-# %% ../nbs/08_model.ipynb #98419c82
+# %% ../nbs/08_model.ipynb #b09b2b16
 _PARTS = dict(preprocessing=[Preprocessing], augmentation=[Augmentation], loss=[ArcFace, SphereFace2, Focal],
               distillation=[Distillation], learned_alignment=[LearnedAlignment], schedule=[Schedule], split=[Split],
               decision=[Decision])
 
 def _names(kind): return [f.name for f in fields(kind)]
 
-# %% ../nbs/08_model.ipynb #fea59c77
+# %% ../nbs/08_model.ipynb #2b1b93c7
 def _with_settings(parts, settings):
     "The `parts` of a recipe by name, with each of the `settings` sent to the one that owns it."
     changes = {}
@@ -191,12 +191,12 @@ def _owner(name, parts):
     if found: return found
     raise InputError(_without_effect(name, parts) or _unknown_setting(name))
 
-# %% ../nbs/08_model.ipynb #18a85409
+# %% ../nbs/08_model.ipynb #4729615d
 _RENAMED = dict(blend='mixup', good='clean_share', classify='classification_weight', distill='embedding_weight',
                 relations='similarity_weight', features='hint_weight', realign='alignment_epochs')
 _PATHS = ('crops_dir', 'save_path', 'plot_path')
 
-# %% ../nbs/08_model.ipynb #9f54e058
+# %% ../nbs/08_model.ipynb #9bc8b18e
 def _without_effect(name, parts):
     "Why the setting of a part that is missing does nothing here; None if no part has it."
     for part, kinds in _PARTS.items():
@@ -215,7 +215,7 @@ def _unknown_setting(name):
     what = f'near are {", ".join(near)}' if near else f'it has {", ".join(known)}'
     return f'a recipe has no setting {name!r}; {what}'
 
-# %% ../nbs/08_model.ipynb #ff84c2f9
+# %% ../nbs/08_model.ipynb #94fe343b
 def _check_kinds(r):
     "Raise `InputError` for a part that is something else, such as the name of a loss."
     for part, kinds in _PARTS.items():
@@ -223,7 +223,7 @@ def _check_kinds(r):
         _require(isinstance(value, tuple(kinds)) or optional and value is None,
                  f'{part} is {value!r}; give {" or ".join(f"{k.__name__}(…)" for k in kinds)}' + ' or None'*optional)
 
-# %% ../nbs/08_model.ipynb #d41c0b14
+# %% ../nbs/08_model.ipynb #183c3b72
 def _check_combination(r):
     "Raise `InputError` for parts that don't fit together."
     _require(r.loss or r.distillation, 'a recipe needs a loss, a distillation, or both')
@@ -243,14 +243,14 @@ def _check_margin(align):
              f'learned alignment needs crops with a margin around the ArcFace template, not {align}; '
              'give align=Alignment(size=168, margin=0.25), or learned_alignment=None')
 
-# %% ../nbs/08_model.ipynb #805b5cc7
+# %% ../nbs/08_model.ipynb #aa8d340d
 @patch(as_prop=True)
 def input_size(self:Recipe)->int:
     "Height and width, in pixels, at which a model takes crops: `size`, and the margin where alignment is learned."
     p = self.preprocessing
     return round(p.size*(1 + 2*p.align.margin)) if self.learned_alignment else p.size
 
-# %% ../nbs/08_model.ipynb #736389c1
+# %% ../nbs/08_model.ipynb #5f7b1a93
 @patch
 def _repr_markdown_(self:Recipe):
     rows = []
@@ -260,16 +260,16 @@ def _repr_markdown_(self:Recipe):
         else: rows += [f'| {f.name} | {n} | `{getattr(part, n)!r}` |' for n in _names(part)]
     return '\n'.join(['| part | setting | value |', '| --- | --- | --- |', *rows])
 
-# %% ../nbs/08_model.ipynb #9baf2424
+# %% ../nbs/08_model.ipynb #168bf8b7
 ARCFACE = Recipe()
 
-# %% ../nbs/08_model.ipynb #958c9956
+# %% ../nbs/08_model.ipynb #3a08a086
 FOURIER_SPHEREFACE2 = Recipe(
     name='fourier', backbone='resnext50_32x4d', fourier=True, **native_input('resnext50_32x4d'),
     align=Alignment(select='central'), loss=SphereFace2(gamma=1.), epochs=100, lr_backbone=3e-4, lr_head=1e-2,
     gallery='class_weights', threshold=0.26, unknown='unknown')
 
-# %% ../nbs/08_model.ipynb #517d3e80
+# %% ../nbs/08_model.ipynb #e83ee58c
 SURVEILLANCE = Recipe(
     name='surveillance', backbone='mobilefacenet', **native_input('mobilefacenet'),
     align=Alignment(size=168, margin=0.25, select='central'), learned_alignment=LearnedAlignment(),
@@ -277,17 +277,17 @@ SURVEILLANCE = Recipe(
     crop=0.9, rotate=8., mixup=0.5, optimizer='muon', freeze_bn=True, epochs=28, batch_size=16,
     lr_backbone=1.5e-3, lr_head=None, warmup=0.1, valid_pct=0.05)
 
-# %% ../nbs/08_model.ipynb #a147c486
+# %% ../nbs/08_model.ipynb #79abe39b
 RECIPES = {r.name: r for r in (ARCFACE, FOURIER_SPHEREFACE2, SURVEILLANCE)}
 
-# %% ../nbs/08_model.ipynb #8c72b62a
+# %% ../nbs/08_model.ipynb #7bbd45d8
 @patch
 def to_json(self:Recipe)->str: # One line
     "The recipe as JSON: parts by name, and in the loss its `kind`."
     kind = self.loss and {'kind': type(self.loss).__name__}
     return json.dumps(asdict(self) | dict(loss=kind and kind | asdict(self.loss)))
 
-# %% ../nbs/08_model.ipynb #b85ce246
+# %% ../nbs/08_model.ipynb #45f8c21f
 def _made(kind, settings):
     "A dataclass of `kind` from JSON: lists become tuples, None stays; `InputError` for settings that it doesn't have."
     if settings is None: return None
@@ -296,7 +296,7 @@ def _made(kind, settings):
                           'update facereid_nb')
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
-# %% ../nbs/08_model.ipynb #c20e1e66
+# %% ../nbs/08_model.ipynb #0dae0eab
 _LOSSES = {kind.__name__: kind for kind in _PARTS['loss']}
 
 def _made_loss(settings):
@@ -306,7 +306,7 @@ def _made_loss(settings):
     _require(kind in _LOSSES, f'this version does not know the loss {kind}; update facereid_nb')
     return _made(_LOSSES[kind], settings)
 
-# %% ../nbs/08_model.ipynb #c2821a7a
+# %% ../nbs/08_model.ipynb #e0417ab1
 @patch(cls_method=True)
 def from_json(cls:Recipe,
     text:str, # What `to_json` gave, in this version or in 0.1
@@ -319,7 +319,7 @@ def from_json(cls:Recipe,
     if d['distillation']: d['distillation']['camera'] = _made(Camera, d['distillation']['camera'])
     return _made(Recipe, d | {part: _made(kinds[0], d[part]) for part, kinds in _PARTS.items() if part != 'loss'})
 
-# %% ../nbs/08_model.ipynb #8c471a5a
+# %% ../nbs/08_model.ipynb #fb1c797d
 def _parts_of_0_1(flat):
     "The parts, as JSON has them, of a recipe that version 0.1 wrote."
     d = {_RENAMED.get(k, k): v for k, v in flat.items() if k not in _PATHS}
@@ -329,14 +329,14 @@ def _parts_of_0_1(flat):
     learned = epochs is not None and align and align['method'] == 'similarity' and 'margin' in align
     own = {part: {n: d.pop(n) for k in kinds for n in _names(k) if n in d} for part, kinds in _PARTS.items()}
     learns_names = camera is None or own['distillation']['classification_weight']
-    if not learns_names: own['schedule']['lr_head'] = None
+    if not learns_names: own['schedule']['lr_head'], own['decision']['gallery'] = None, 'mean'
     return d | own | dict(
         loss=dict(kind=kind, **{n: own['loss'][n] for n in _names(_LOSSES[kind])}) if learns_names else None,
         preprocessing=own['preprocessing'] | dict(align=align),
         distillation=camera and own['distillation'] | dict(camera=camera),
         learned_alignment=dict(alignment_epochs=epochs) if learned else None)
 
-# %% ../nbs/08_model.ipynb #8c3e4166
+# %% ../nbs/08_model.ipynb #151c546b
 def to_pixels(
     image, # A path, a PIL image or a `(H,W,3)` uint8 array
     size:int, # Height and width, pixels
@@ -347,7 +347,7 @@ def to_pixels(
     resized = image.convert('RGB').resize((size, size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
 
-# %% ../nbs/08_model.ipynb #fc353e35
+# %% ../nbs/08_model.ipynb #7a7a2992
 def channel_statistics(
     preprocessing:Preprocessing, # Whose channels
 )->tuple: # Means and standard deviations, `(1,C,1,1)` each
@@ -356,7 +356,7 @@ def channel_statistics(
     if preprocessing.fourier: mean, std = (*mean, FOURIER_MEAN), (*std, FOURIER_STD)
     return tuple(torch.tensor(of).view(1, -1, 1, 1) for of in (mean, std))
 
-# %% ../nbs/08_model.ipynb #916ce656
+# %% ../nbs/08_model.ipynb #80f3fc1d
 def normalise_images(
     x:Tensor, # RGB images `(B,3,H,W)` in [0, 1]
     preprocessing:Preprocessing, # How
@@ -366,7 +366,7 @@ def normalise_images(
     mean, std = (s.to(x) for s in channel_statistics(preprocessing))
     return (x - mean) / std
 
-# %% ../nbs/08_model.ipynb #5cb80a7e
+# %% ../nbs/08_model.ipynb #5dc0b529
 class FaceModel(nn.Module):
     "Images `(B,C,H,W)` to cosines with the people in `class_names`, `(B,K)`."
     def __init__(self,
@@ -385,7 +385,7 @@ class FaceModel(nn.Module):
     )->Tensor: # Cosines `(B,K)`
         return self.head(self.backbone(x.as_subclass(Tensor)))
 
-# %% ../nbs/08_model.ipynb #214b10f9
+# %% ../nbs/08_model.ipynb #102c8daf
 @patch
 def embed(self:FaceModel,
     x:Tensor, # Preprocessed images `(B,C,H,W)`
@@ -393,20 +393,20 @@ def embed(self:FaceModel,
     "L2-normalised embeddings."
     return F.normalize(self.backbone(x.as_subclass(Tensor)).float())
 
-# %% ../nbs/08_model.ipynb #685cbd10
+# %% ../nbs/08_model.ipynb #7df6bc4d
 @patch(as_prop=True)
 def device(self:FaceModel): return self.head.weight.device
 
 @patch(as_prop=True)
 def embedding_size(self:FaceModel)->int: return self.backbone.embedding_size
 
-# %% ../nbs/08_model.ipynb #8ef11649
+# %% ../nbs/08_model.ipynb #4b83d4a4
 @patch(as_prop=True)
 def trained_names(self:FaceModel)->tuple:
     "The people by whose names it was trained."
     return self.class_names if self.recipe.loss and self.recipe.schedule.epochs else ()
 
-# %% ../nbs/08_model.ipynb #c57f4fdb
+# %% ../nbs/08_model.ipynb #d48453ec
 @patch
 def normalise(self:FaceModel,
     pixels:Tensor, # `(B,3,S,S)`, uint8, S being the recipe's `input_size`
@@ -417,7 +417,7 @@ def normalise(self:FaceModel,
         with torch.no_grad(): x = self.spatial_transformer(x)
     return normalise_images(x, self.recipe.preprocessing)
 
-# %% ../nbs/08_model.ipynb #fdb6dad7
+# %% ../nbs/08_model.ipynb #509e643d
 @patch
 def preprocess(self:FaceModel,
     images, # Paths, PIL images or `(H,W,3)` uint8 arrays
@@ -425,20 +425,20 @@ def preprocess(self:FaceModel,
     "Images as the model was trained to see them, without augmentation."
     return self.normalise(torch.stack([to_pixels(im, self.recipe.input_size) for im in images]).to(self.device))
 
-# %% ../nbs/08_model.ipynb #bfef7761
+# %% ../nbs/08_model.ipynb #d4aca918
 @patch
 def blank(self:FaceModel)->Tensor: # `(1,C,size,size)`, on the model's device
     "A black image, preprocessed: what shows a network which layer follows which."
     p = self.recipe.preprocessing
     return torch.zeros(1, 3 + p.fourier, p.size, p.size, device=self.device)
 
-# %% ../nbs/08_model.ipynb #7dbd32f2
+# %% ../nbs/08_model.ipynb #2664d35c
 def _weights_of_embedding(model):
     "Tensors by name; a spatial transformer's have the prefix that version 0.1 gave them, so that its ids stay."
     stn = model.spatial_transformer
     return model.backbone.state_dict() | (stn.state_dict(prefix='realigner.') if stn is not None else {})
 
-# %% ../nbs/08_model.ipynb #41dad152
+# %% ../nbs/08_model.ipynb #6a400d16
 @patch(as_prop=True)
 def id(self:FaceModel)->str:
     "Sixteen hexadecimal digits: equal only for equal weights, but for the class weights, and equal preprocessing."
@@ -449,7 +449,7 @@ def id(self:FaceModel)->str:
         digest.update(name.encode() + t.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
-# %% ../nbs/08_model.ipynb #ccbdf044
+# %% ../nbs/08_model.ipynb #57e74572
 class Ensemble(nn.Module):
     "Score-level fusion: the cosine of two photos is the weighted mean of the members' cosines."
     def __init__(self,
@@ -464,7 +464,7 @@ class Ensemble(nn.Module):
         self.recipe = replace(self.members[0].recipe, gallery='mean')
         self.trained_names = tuple(sorted(set().union(*(m.trained_names for m in self.members))))
 
-# %% ../nbs/08_model.ipynb #5f82f640
+# %% ../nbs/08_model.ipynb #24d73312
 def _check_members(members, weights):
     "Raise `InputError` where models can't be joined by these weights."
     _require(len(members) == len(weights) > 0 and (weights > 0).all(),
@@ -474,7 +474,7 @@ def _check_members(members, weights):
     _require(len(alignments) == 1, 'the models of an ensemble must see the same crops, '
                                    f'but theirs are aligned in different ways: {"; ".join(alignments)}')
 
-# %% ../nbs/08_model.ipynb #9c58b175
+# %% ../nbs/08_model.ipynb #b7b2b0a8
 @patch(as_prop=True)
 def id(self:Ensemble)->str:
     "Sixteen hexadecimal digits: equal only for the same members with the same weights, in the same order."
@@ -486,12 +486,12 @@ def embedding_size(self:Ensemble)->int: return sum(m.embedding_size for m in sel
 @patch(as_prop=True)
 def device(self:Ensemble): return self.members[0].device
 
-# %% ../nbs/08_model.ipynb #212ec34e
+# %% ../nbs/08_model.ipynb #480cf546
 def loader_processes()->int: # 0: photos are loaded by the process itself
     "How many processes load photos by default: beside a GPU one per core that may be used, at most 8; else none."
     return min(8, n_cores()) if torch.cuda.is_available() else 0
 
-# %% ../nbs/08_model.ipynb #3c0f86b1
+# %% ../nbs/08_model.ipynb #c5a858f1
 class _Photos(torch.utils.data.Dataset):
     "Images as uint8 tensors `(3,size,size)`, each with the reason why it can't be read, or None."
     def __init__(self, images, size): self.images, self.size = images, size
@@ -504,14 +504,14 @@ def _collate(samples):
     images, reasons = zip(*samples)
     return torch.stack(images), reasons
 
-# %% ../nbs/08_model.ipynb #5573fafb
+# %% ../nbs/08_model.ipynb #f23ade13
 def _taken_by(camera, batch, seed):
     "A batch of uint8 images, degraded."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return (degrade(batch/255, camera)*255).round().to(torch.uint8)
 
-# %% ../nbs/08_model.ipynb #329a30e4
+# %% ../nbs/08_model.ipynb #71cd1da2
 def _embed_batch(model, backbone, pixels, mirror):
     "`(B,D)` of length 1 on the CPU; `backbone` is the model's own or a folded copy of it."
     x = model.normalise(pixels.to(model.device))
@@ -519,7 +519,7 @@ def _embed_batch(model, backbone, pixels, mirror):
     if mirror: e = F.normalize(e + F.normalize(backbone(x.flip(-1)).float()))
     return e.cpu()
 
-# %% ../nbs/08_model.ipynb #3b3fff07
+# %% ../nbs/08_model.ipynb #cdb3a7ab
 def _embed_loader(model, loader, mirror, camera):
     "Embeddings `(N,D)`, NaN where an image can't be read, and the reasons."
     found, reasons = [torch.empty(0, model.embedding_size)], []
@@ -532,7 +532,7 @@ def _embed_loader(model, loader, mirror, camera):
         reasons += [r for r in bad if r]
     return torch.cat(found), reasons
 
-# %% ../nbs/08_model.ipynb #f273d7b3
+# %% ../nbs/08_model.ipynb #243cd17e
 def _embed_one_model(model, images, mirror, batch_size, num_workers, camera):
     "`embed` of a `FaceModel`, which is in evaluation mode meanwhile."
     r, was_training = model.recipe, model.training
@@ -544,7 +544,7 @@ def _embed_one_model(model, images, mirror, batch_size, num_workers, camera):
                               + ('; …' if len(reasons) > 3 else ''))
     return found
 
-# %% ../nbs/08_model.ipynb #adaab35b
+# %% ../nbs/08_model.ipynb #efcbe9e6
 @torch.no_grad()
 def embed(
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
@@ -556,12 +556,12 @@ def embed(
 )->Tensor: # `(N,D)` on the CPU, of length 1; NaN where the image can't be read
     "L2-normalised embeddings of images, with the model's own preprocessing and no augmentation."
     images = list(images)
-    if num_workers is None: num_workers = loader_processes()
+    if num_workers is None: num_workers = loader_processes() if len(images) > batch_size else 0
     how = mirror, batch_size, num_workers, camera
     if not isinstance(model, Ensemble): return _embed_one_model(model, images, *how)
     return torch.cat([w.sqrt()*_embed_one_model(m, images, *how) for m, w in zip(model.members, model.weights)], dim=1)
 
-# %% ../nbs/08_model.ipynb #3c0ce7dd
+# %% ../nbs/08_model.ipynb #14c853ff
 _NO_DIGEST = '0'*64
 
 def _digest(data, written):
@@ -570,7 +570,7 @@ def _digest(data, written):
 
 def _with_digest(data, old, new): return data.replace(f'"digest":"{old}"'.encode(), f'"digest":"{new}"'.encode(), 1)
 
-# %% ../nbs/08_model.ipynb #f8383a72
+# %% ../nbs/08_model.ipynb #96ddc54a
 def write_tensors(
     path, # File to write
     tensors:dict, # Tensors by name
@@ -583,7 +583,7 @@ def write_tensors(
     with atomic_write(path) as tmp: tmp.write_bytes(_with_digest(data, _NO_DIGEST, _digest(data, _NO_DIGEST)))
     return Path(path)
 
-# %% ../nbs/08_model.ipynb #c739dceb
+# %% ../nbs/08_model.ipynb #0062fa81
 def _metadata(data):
     "The metadata of a safetensors file's bytes; raises `ValueError` where they hold none."
     header = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
@@ -591,14 +591,14 @@ def _metadata(data):
     if not isinstance(found, dict): raise ValueError('its header holds no metadata')
     return found
 
-# %% ../nbs/08_model.ipynb #32d556ce
+# %% ../nbs/08_model.ipynb #c42c43bc
 def _is_whole(data, metadata):
     "Whether the digest is that of the content; files of version 0.1 have none."
     written = metadata.get('digest')
     if written is None: return str(metadata.get('version')).startswith('0.1.')
     return _digest(data, written) == written
 
-# %% ../nbs/08_model.ipynb #7ecea036
+# %% ../nbs/08_model.ipynb #e9d57479
 def read_tensors(
     path, # What `write_tensors` wrote
     format:str, # What kind of file it must be
@@ -614,10 +614,10 @@ def read_tensors(
     _require(_is_whole(data, metadata), f'{path}: is damaged: its content is not what was written; {way_out}')
     return metadata, tensors
 
-# %% ../nbs/08_model.ipynb #74d62361
+# %% ../nbs/08_model.ipynb #fe91187c
 _FORMAT = 'facereid_nb model'
 
-# %% ../nbs/08_model.ipynb #e223cd57
+# %% ../nbs/08_model.ipynb #669d986d
 def save_model(
     model:FaceModel, # What to save
     path, # File to write
@@ -626,7 +626,7 @@ def save_model(
     return write_tensors(path, model.state_dict(), dict(recipe=model.recipe.to_json(),
                                                         class_names=json.dumps(model.class_names)), _FORMAT)
 
-# %% ../nbs/08_model.ipynb #07b690e0
+# %% ../nbs/08_model.ipynb #3791ccd5
 _TRAIN_AGAIN = 'make one with byteface train'
 _BACKBONE_WEIGHTS = 'weights of a backbone go into a recipe: replace(recipe, weights=…)'
 
@@ -638,7 +638,7 @@ def _read_saved(path):
     except InputError as e: raise InputError(f'{path}: {e}') from None
     except Exception as e: raise InputError(f'{path}: is damaged ({type(e).__name__}: {e}); {_TRAIN_AGAIN}') from None
 
-# %% ../nbs/08_model.ipynb #5cc690e4
+# %% ../nbs/08_model.ipynb #237ffb8f
 def _read_original(path):
     "The same from a `best_model.pth` of the original ArcFace-ReID code."
     try: state = read_weights(path)
@@ -650,17 +650,17 @@ def _read_original(path):
     state['head.weight'] = state.pop('arcface.weight')
     return ARCFACE, [f'person_{i}' for i in range(len(state['head.weight']))], state
 
-# %% ../nbs/08_model.ipynb #fd0c656d
+# %% ../nbs/08_model.ipynb #8e488016
 def _is_safetensors(path):
     "Whether a file begins as safetensors do: eight bytes of length, then JSON."
     with open(path, 'rb') as f: return f.read(9)[8:] == b'{'
 
-# %% ../nbs/08_model.ipynb #602f81fa
+# %% ../nbs/08_model.ipynb #4f004e83
 def default_device()->torch.device:
     "The GPU, if there is one."
     return torch.device('cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu')
 
-# %% ../nbs/08_model.ipynb #cd2763ea
+# %% ../nbs/08_model.ipynb #bf757b69
 def load_model(
     path, # What `save_model` wrote, or a best_model.pth of the original ArcFace-ReID
     device=None, # Default: the GPU, if there is one

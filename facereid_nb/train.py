@@ -592,6 +592,7 @@ def fit_recipe(self:Learner,
     if not recipe.schedule.epochs:
         save_model(self.model, run.files['model'])
         return run.table
+    for module in (self.model, self.loss_func): module.to(self.dls.device)
     self.opt = None
     self.create_opt()
     with self.added_cbs([SeededEpochs(recipe.split.seed), run]): _fit(self, run, resume, wandb)

@@ -77,7 +77,9 @@ def notebooks():
 
 def documentation():
     "The site, built aside as `make docs` builds it"
-    with TemporaryDirectory() as scratch: problem = build(Path(scratch)/'site')
+    with TemporaryDirectory() as scratch:
+        try: problem = build(Path(scratch)/'site')
+        except problems as e: problem = str(e)
     return problem and f'{problem}\nMend the notebooks, then try `make docs`.'
 
 

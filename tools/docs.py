@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from sync import command, notebooks, run_nbdev, top
+from sync import command, notebooks, problems, run_nbdev, top
 
 site = 'https://facereid-nb.github.io/facereid_nb/'
 source = 'https://github.com/facereid-nb/facereid_nb/blob/main/'
@@ -165,15 +165,16 @@ def build(out):
         sphinx = [command('sphinx-build'), '-W', '--keep-going', '-q', '-b', 'html', sources, made]
         done = subprocess.run(sphinx, text=True, capture_output=True)
         if done.returncode: return (done.stdout + done.stderr).replace(str(sources), 'nbs')[-4000:]
-        problems = [f'{page} has no page' for page in pages.values() if not (made/f'{page}.html').exists()]
-        problems += broken_links(made)
+        found = [f'{page} has no page' for page in pages.values() if not (made/f'{page}.html').exists()]
+        found += broken_links(made)
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(made, out)
-    return '\n'.join(problems[:40])
+    return '\n'.join(found[:40])
 
 
 def main():
-    problem = build(top/'_docs')
+    try: problem = build(top/'_docs')
+    except problems as e: problem = str(e)
     if problem: sys.exit(f'FAILED: {problem}')
     print(f'The site is in {top/"_docs"}: open index.html')
 
