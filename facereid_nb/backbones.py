@@ -496,6 +496,7 @@ def folded_batch_norm(
 )->nn.Module: # A copy in evaluation mode that can't be trained, with the same answers up to rounding
     "A faster copy for inference: batch norm becomes a part of the layer before it (Jacob et al. 2018, section 3.2)."
     folded = copy.deepcopy(net).eval().requires_grad_(False)
+    for m in folded.modules(): vars(m).pop('forward', None) # A network that is frozen at the moment
     names = {m: name for name,m in folded.named_modules()}
     for layer,norm in _norm_pairs(folded, x):
         layer.weight, layer.bias = (nn.Parameter(p, requires_grad=False) for p in _with_norm(layer, norm))

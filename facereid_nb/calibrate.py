@@ -206,6 +206,7 @@ def _check_can_calibrate(self:Gallery):
 @patch
 def _target(self:Gallery, fpir, unknown_share):
     "What to calibrate for: as asked, as last time, or an FPIR of 0.01; raises `InputError` for what is no rate."
+    if fpir is not None and unknown_share is not None: raise InputError('give fpir or unknown_share, not both')
     last = self.calibration
     if fpir is None and unknown_share is None:
         fpir, unknown_share = (last.fpir, last.unknown_share) if last else (0.01, None)

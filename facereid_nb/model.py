@@ -41,7 +41,7 @@ def _require(ok, what):
 def _require_count(name, value, least):
     _require(isinstance(value, int) and value >= least, f'{name} is {value!r}; give a whole number of {least} or more')
 
-# %% ../nbs/08_model.ipynb #bb909e82
+# %% ../nbs/08_model.ipynb #b988436d
 @dataclass(frozen=True)
 class Preprocessing:
     "From a photo to the network's input; raises `InputError` for sizes and channels that make no sense."
@@ -55,8 +55,9 @@ class Preprocessing:
         _require_count('size', self.size, 1)
         _require(len(self.mean) == len(self.std) == 3, 'mean and std are one number each for red, green and blue')
         _require(min(self.std) > 0, f'std is {self.std}; a divisor must be positive')
+        _require(self.align is None or isinstance(self.align, Alignment), f'align is {self.align!r}; give Alignment(…)')
 
-# %% ../nbs/08_model.ipynb #0691318a
+# %% ../nbs/08_model.ipynb #3d441d12
 @dataclass(frozen=True)
 class Distillation:
     "What a student learns from its teacher; each weight multiplies one term of the loss."
@@ -72,6 +73,7 @@ class Distillation:
         weights = [getattr(self, f.name) for f in fields(self) if f.name.endswith('_weight')]
         _require(min(weights) >= 0 < max(weights), f'the weights of a distillation are {weights}; '
                  'none may be negative, one must be positive')
+        _require(isinstance(self.camera, Camera), f'camera is {self.camera!r}; give Camera(…)')
         _require(0 <= self.clean_share <= 1, f'clean_share is {self.clean_share}; give a fraction from 0 to 1')
         _require(self.temperature > 0, f'temperature is {self.temperature}; give a number above 0')
         _require(self.similarity_weight or self.temperature == 0.07, f'temperature={self.temperature} has no effect '
