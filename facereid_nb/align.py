@@ -590,10 +590,11 @@ def face_crops(
 
 # %% ../nbs/02_align.ipynb #9b47d3c9
 def warn_of_status(
-    items:pd.DataFrame, # Photos or crops; only crops have the column `status`
+    items:pd.DataFrame, # Photos, or crops with the columns `status` and `reason`
 ):
     "Warn how many photos have no aligned face, and name the first with its reason."
-    odd = items[items.status.notna() & (items.status != 'aligned')] if 'status' in items else items[:0]
+    if 'status' not in items: return
+    odd = items[items.status.notna() & ~items.status.isin(('aligned', 'as_given'))]
     if not len(odd): return
     first = odd.iloc[0]
     counts = ', '.join(f'{n} {status}' for status, n in odd.status.value_counts().items())

@@ -139,6 +139,7 @@ def _recipe(name, settings):
     from facereid_nb.model import RECIPES
     if name not in RECIPES: raise InputError(f'there is no recipe {name!r}; there is {", ".join(RECIPES)}')
     given = {k: v for k, v in settings.items() if v is not None}
+    _refuse('lr_head' in given and not RECIPES[name].loss, '--lr-head', 'this recipe learns no names')
     if 'backbone' in given: given |= native_input(given['backbone'])
     if given.get('weights') == 'none': given['weights'] = None
     return replace(RECIPES[name], **given)
@@ -188,7 +189,6 @@ def train(
     from facereid_nb.data import read_items
     from facereid_nb.train import face_learner, run_files
     of_training = dict(lr_backbone=lr_backbone, lr_head=lr_head, hold_out=hold_out)
-    _refuse(lr_head is not None and recipe == 'surveillance', '--lr-head', 'this recipe learns no names')
     if epochs == 0: _refuse_without_training(batch=batch, **of_training, wandb=wandb, resume=resume)
     chosen = _recipe(recipe, dict(epochs=epochs, batch_size=batch, backbone=backbone, weights=weights) | of_training)
     items, place = read_items(train_csv, root_dir), PLACES[recipe]

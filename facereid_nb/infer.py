@@ -9,8 +9,7 @@ __all__ = ['Match', 'Recognizer', 'usable_threshold', 'write_predictions', 'writ
            'show_neighbours']
 
 # %% ../nbs/13_infer.ipynb #d1426e0d
-import os, warnings
-from collections import Counter
+import os
 from dataclasses import dataclass
 
 # %% ../nbs/13_infer.ipynb #85ec071b
@@ -20,7 +19,7 @@ from PIL import Image
 
 # %% ../nbs/13_infer.ipynb #cd4a03ca
 import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
-from .align import Crop, align_images, check_alignment, crops_alignment, face_detector
+from .align import Crop, align_images, check_alignment, crops_alignment, face_detector, warn_of_status
 from .data import ImageError, InputError, NO_CROP, UNKNOWN, atomic_write, open_image, progress, show_images
 from .gallery import Gallery
 from .model import Ensemble, embed, load_model
@@ -148,7 +147,7 @@ def predict(self:Recognizer,
     rows = list(zip(items.path, items.status if aligned else ['']*len(items)))
     batches = progress(list(chunked(rows, batch_size)), desc='Predicting', leave=False)
     matches = [match for batch in batches for match in self._batch(batch, aligned)]
-    _warn_of_odd(matches)
+    warn_of_status(items.assign(status=[m.status for m in matches], reason=[m.reason for m in matches]))
     return pd.DataFrame(dict(image_path=items.image_path.to_list(), pred=[m.name for m in matches],
                              similarity=[m.similarity for m in matches], best=[m.best for m in matches]))
 
@@ -159,10 +158,6 @@ def _batch(self:Recognizer, rows, aligned):
     there = iter(self([path for path, status in rows if status not in NO_CROP], aligned))
     unknown = self.decision.unknown
     return [Match(unknown, np.nan, status=s) if s in NO_CROP else next(there) for _, s in rows]
-
-def _warn_of_odd(matches):
-    odd = Counter(m.status for m in matches if m.status not in ('aligned', 'as_given'))
-    if odd: warnings.warn(f'of {len(matches)} photos: ' + ', '.join(f'{n} {status}' for status, n in odd.items()))
 
 # %% ../nbs/13_infer.ipynb #c553edf9
 @patch
