@@ -6,17 +6,18 @@ Docs: https://facereid-nb.github.io/facereid_nb/augment.html.md"""
 
 # %% auto #0
 __all__ = ['affine_mat', 'crop_mat', 'rotate_mat', 'flip_mat', 'resample', 'random_geometry', 'jitter_colours', 'random_colours',
-           'mixup_inputs', 'Augmentation', 'augment', 'defocus', 'motion_blur', 'expose', 'sensor_noise', 'compress',
-           'Camera', 'misalign', 'degrade']
+           'mixup_inputs', 'Augmentation', 'augment', 'occlude', 'blur', 'defocus', 'motion_blur', 'expose',
+           'sensor_noise', 'compress', 'Camera', 'misalign', 'degrade']
 
 # %% ../nbs/07_augment.ipynb #b8fb777d
 import json, math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 # %% ../nbs/07_augment.ipynb #c6aa3e88
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
+from .align import TEMPLATE
 from .data import InputError
 
 # %% ../nbs/07_augment.ipynb #b8717b98
@@ -157,36 +158,98 @@ def augment(
     x = random_colours(random_geometry(x, a.crop, a.rotate, a.flip), a.jitter, a.hue)
     return mixup_inputs(x, a.mixup) if a.mixup else x
 
-# %% ../nbs/07_augment.ipynb #1052d041
-def _convolve(x, kernels):
-    "Each image `(C,H,W)` of a batch with its own kernel `(h,w)`, borders repeated."
-    b, c = x.shape[:2]
-    padded = F.pad(x, [kernels.shape[-1]//2]*2 + [kernels.shape[-2]//2]*2, mode='replicate')
-    out = F.conv2d(padded.flatten(0, 1)[None], kernels[:, None].repeat_interleave(c, dim=0), groups=b*c)
-    return out.view(x.shape)
+# %% ../nbs/07_augment.ipynb #91e69fd1
+def _per_plane(v): return v[:, None, None]
 
-# %% ../nbs/07_augment.ipynb #966a03e6
+def _places(x, face):
+    "Across `(1,W)` and down `(H,1)`: 0 to 1 within the face crop, which is a fraction `face` of the image's height."
+    def along(n): return ((torch.arange(n, device=x.device) + 0.5)/n - 0.5)/face + 0.5
+    return along(x.shape[-1])[None], along(x.shape[-2])[:, None]
+
+# %% ../nbs/07_augment.ipynb #efc17ff9
+def _sunglasses(x, face):
+    "What they cover, `(B,H,W)`."
+    across, down = _places(x, face)
+    def drawn(lo, hi): return _per_plane(_uniform(x, lo, hi))
+    radii, slipped = (drawn(.12, .2), drawn(.09, .16)), drawn(-.02, .03)
+    def lens(u, v): return ((across - u)/radii[0])**2 + ((down - v - slipped)/radii[1])**2 < 1
+    left, right = TEMPLATE[:2].tolist()
+    bar = ((down - (left[1] + right[1])/2 - slipped).abs() < drawn(.01, .04)) & ((across - .5).abs() < .4)
+    return lens(*left) | lens(*right) | bar
+
+# %% ../nbs/07_augment.ipynb #9096a5cb
+def _mask(x, face):
+    "What it covers, `(B,H,W)`."
+    across, down = _places(x, face)
+    def drawn(lo, hi): return _per_plane(_uniform(x, lo, hi))
+    sideways, (nose_u, nose_v) = (across - .5).abs(), TEMPLATE[2].tolist()
+    top = nose_v + drawn(-.14, .04) - .1*((across - nose_u).abs() < .08)
+    return (down > top) & (down < drawn(.9, 1.1)) & (sideways < drawn(.3, .42))
+
+# %% ../nbs/07_augment.ipynb #6378f0dc
+def _rectangle(x, face):
+    "What it covers, `(B,H,W)`."
+    across, down = _places(x, face)
+    u, v, half_width, half_height = (_per_plane(_uniform(x, lo, hi)) for lo, hi in [(.1, .9)]*2 + [(.1, .25)]*2)
+    return ((across - u).abs() < half_width) & ((down - v).abs() < half_height)
+
+# %% ../nbs/07_augment.ipynb #67d0720d
+def _some(x, p):
+    "Which images something happens to, `(B,)`; nothing is drawn where that is all or none of them."
+    return _uniform(x, 0, 1) < p if 0 < p < 1 else torch.full((len(x),), p >= 1, device=x.device)
+
+def occlude(
+    x:Tensor, # Faces `(B,3,H,W)` in [0, 1], aligned to ArcFace's template
+    p:float=0.5, # Fraction of the images with something in front of the face
+    face:float=1., # Height of the face crop as a fraction of the image's, smaller with a margin
+)->Tensor: # `(B,3,H,W)` in [0, 1]
+    "Sunglasses, a mask or a rectangle in front of random faces, a third of the time each."
+    kinds = torch.stack([kind(x, face) for kind in (_sunglasses, _mask, _rectangle)])
+    kind = torch.randint(len(kinds), (len(x),), device=x.device)
+    covered = kinds[kind, torch.arange(len(x), device=x.device)] & _per_plane(_some(x, p))
+    colour = torch.rand(len(x), 3, 1, 1, device=x.device) * _per_image(torch.where(kind == 0, 0.4, 1.))
+    shade = 0.05*torch.randn(len(x), 3, 1, 1, device=x.device) * (_places(x, face)[1] - 0.5)
+    return torch.where(covered[:, None], (colour + shade).clamp(0, 1), x)
+
+# %% ../nbs/07_augment.ipynb #a6e821d2
+def _spot(fx, fy, sigma):
+    "Spectrum `(B,h,w)` of Gaussians, at frequencies in cycles per pixel."
+    return torch.exp(-2*(math.pi*_per_plane(sigma))**2 * (fx**2 + fy**2))
+
+# %% ../nbs/07_augment.ipynb #52602b4c
+def _line(fx, fy, length, angle):
+    "Spectrum `(B,h,w)` of straight lines through the middle, at frequencies in cycles per pixel."
+    along, pixel = fx*_per_plane(angle.cos()) + fy*_per_plane(angle.sin()), length.clamp(max=1)
+    return torch.sinc(along*_per_plane(length + pixel)) * _spot(fx, fy, (pixel/6).sqrt())
+
+# %% ../nbs/07_augment.ipynb #17311c29
+def _padding(n, reach):
+    "Pixels before and after `n` others: at least `reach` on both sides, a multiple of 16 in all."
+    return reach, -(-(n + 2*reach)//16)*16 - n - reach
+
+def blur(
+    x:Tensor, # Images `(B,C,H,W)`
+    length:Tensor, # `(B,)`, of a movement, in pixels; 0 for none
+    angle:Tensor, # `(B,)`, its direction, in radians, clockwise from the right
+    sigma:Tensor, # `(B,)`, standard deviation of the spot of a lens out of focus, in pixels; 0 for none
+)->Tensor: # `(B,C,H,W)`
+    "Blur along a straight line and by a Gaussian, different for each image, as a product of spectra."
+    reach = math.ceil((length/2 + 3*sigma).max().item()) + 1
+    h, w = x.shape[-2:]
+    padded = F.pad(x, _padding(w, reach) + _padding(h, reach), mode='replicate')
+    fx = torch.fft.rfftfreq(padded.shape[-1], device=x.device)[None]
+    fy = torch.fft.fftfreq(padded.shape[-2], device=x.device)[:, None]
+    spectrum = torch.fft.rfft2(padded) * (_line(fx, fy, length, angle)*_spot(fx, fy, sigma))[:, None]
+    return torch.fft.irfft2(spectrum, s=padded.shape[-2:])[..., reach:reach + h, reach:reach + w]
+
+# %% ../nbs/07_augment.ipynb #4f754c34
 def defocus(
     x:Tensor, # Images `(B,C,H,W)`
     sigma:Tensor, # `(B,)`, standard deviation of the spot, in pixels; 0 for none
 )->Tensor: # `(B,C,H,W)`
     "Gaussian blur, different for each image."
-    reach = math.ceil(3*sigma.max().item())
-    r = torch.arange(-reach, reach + 1, device=x.device)
-    spot = torch.exp(-0.5*(r / sigma[:, None].clamp(min=1e-3))**2)
-    spot = spot / spot.sum(dim=1, keepdim=True)
-    return _convolve(_convolve(x, spot[:, :, None]), spot[:, None, :])
-
-# %% ../nbs/07_augment.ipynb #7ff65dd7
-def _lines(length, angle):
-    "Kernels `(B,h,w)`: straight lines through the middle, antialiased, with a sum of 1."
-    reach = math.ceil(length.max().item()/2) + 1
-    r = torch.arange(-reach, reach + 1, device=length.device)
-    v, u = torch.meshgrid(r, r, indexing='ij')
-    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    beyond_the_ends = ((u*cos + v*sin).abs() - length[:, None, None]/2).clamp(min=0)
-    line = (1 - torch.hypot(beyond_the_ends, v*cos - u*sin)).clamp(min=0)
-    return line / line.sum((-2, -1), keepdim=True)
+    none = torch.zeros_like(sigma)
+    return blur(x, none, none, sigma)
 
 def motion_blur(
     x:Tensor, # Images `(B,C,H,W)`
@@ -194,7 +257,7 @@ def motion_blur(
     angle:Tensor, # `(B,)`, its direction, in radians, clockwise from the right
 )->Tensor: # `(B,C,H,W)`
     "Blur along a straight line, different for each image."
-    return _convolve(x, _lines(length, angle))
+    return blur(x, length, angle, torch.zeros_like(length))
 
 # %% ../nbs/07_augment.ipynb #f1f9222e
 def expose(
@@ -224,18 +287,41 @@ def compress(
     pixels = (x*255).round().to('cpu', torch.uint8)
     return torch.stack([jpeg(im, int(q)) for im, q in zip(pixels, quality)]).to(x) / 255
 
+# %% ../nbs/07_augment.ipynb #662d2e56
+_LIMITS = dict(size=(1, 4096), motion=(0, 100), defocus=(0, 100), gain=(0, 10), gamma=(0.01, 10), quality=(1, 100),
+               exposure=(-20, 10), face=(0.01, 1)) # Lowest and highest values; 0 and 1 for all others
+
+def _check_range(name, value, is_pair):
+    (lowest, highest), numbers = _LIMITS.get(name, (0, 1)), value if is_pair else (value, value)
+    try: ok = len(numbers) == 2 and lowest <= numbers[0] <= numbers[1] <= highest
+    except TypeError: ok = False
+    wanted = 'a smallest and a largest number' if is_pair else 'a number'
+    if not ok: raise InputError(f'{name} of a camera is {value!r}; give {wanted} from {lowest} to {highest}')
+
 # %% ../nbs/07_augment.ipynb #99a6c23c
 @dataclass(frozen=True)
 class Camera:
-    "A range of low-quality cameras; every image gets one of its own from it."
+    "A range of low-quality cameras; every image gets one of its own. Raises `InputError` for values without sense."
     size:tuple = (16., 64.) # Height of a face crop on the sensor, in pixels: smallest and largest
-    motion:float = 0.8 # Longest motion blur, in sensor pixels; half of the images have some
+    motion:float = 0.8 # Longest motion blur, in sensor pixels
     defocus:float = 0.4 # Largest standard deviation of the defocus, in sensor pixels
-    gain:tuple = (0.45, 1.1) # Darkest and brightest
+    gain:tuple = (0.45, 1.1) # Darkest and brightest, drawn evenly
     gamma:tuple = (0.8, 1.4) # Smallest and largest
     noise:float = 0.05 # Largest standard deviation of the read noise, and of the shot noise at full light
     quality:tuple = (50., 95.) # Lowest and highest JPEG quality
     misalign:float = 0.06 # Largest shift, as a fraction of half the height; zoom and rotation go a little further
+    face_motion:float = 0. # What the face's own movement adds to `motion`, in heights of the face crop
+    face_defocus:float = 0. # What misfocus adds to `defocus`, in heights of the face crop
+    exposure:tuple = (0., 0.) # Darkest and brightest scene in stops, each a factor of 2 besides the gain, drawn evenly
+    occlusion_share:float = 0. # Fraction of the images with something in front of the face
+    motion_share:float = 0.5 # Fraction that moves
+    defocus_share:float = 1. # Fraction that is out of focus
+    exposure_share:float = 1. # Fraction with an exposure other than 0 stops
+    noise_share:float = 1. # Fraction with read noise, and fraction with shot noise
+    face:float = 1. # Height of the face crop as a fraction of the image's; `around` sets it
+
+    def __post_init__(self):
+        for f in fields(self): _check_range(f.name, getattr(self, f.name), isinstance(f.default, tuple))
 
     def __str__(self): return json.dumps(asdict(self), separators=(',', ':'))
 
@@ -251,10 +337,10 @@ def parse(cls:Camera,
 @patch
 def around(self:Camera,
     margin:float, # Of the crops, as an `Alignment` has it
-)->Camera: # With a larger `size` and a smaller `misalign`
-    "The same camera for crops with a margin: more pixels of the same size, faces as far out of place."
+)->Camera: # With a larger `size`, and with a smaller `misalign` and `face`
+    "The same camera for crops with a margin: more pixels of the same size, a smaller face as far out of place."
     wider = 1 + 2*margin
-    return replace(self, size=tuple(s*wider for s in self.size), misalign=self.misalign/wider)
+    return replace(self, size=tuple(s*wider for s in self.size), misalign=self.misalign/wider, face=self.face/wider)
 
 # %% ../nbs/07_augment.ipynb #5916cdcb
 def misalign(
@@ -267,18 +353,29 @@ def misalign(
     return resample(x, affine_mat(zoom*angle.cos(), -zoom*angle.sin(), dx, zoom*angle.sin(), zoom*angle.cos(), dy))
 
 # %% ../nbs/07_augment.ipynb #ef5c73ad
-def _optics(x, camera, pixel):
-    "What happens before the sensor: the face misaligned, moving and out of focus."
-    moving = _uniform(x, 0, 1) < 0.5
+def _optics(x, camera, size):
+    "What happens before the sensor, on which the image is `size` pixels high."
+    moving, face = _some(x, camera.motion_share), x.shape[-1]*camera.face
+    def longest(sensor_pixels, faces): return sensor_pixels*x.shape[-1]/size + faces*face
+    if camera.occlusion_share: x = occlude(x, camera.occlusion_share, camera.face)
     x = misalign(x, camera.misalign)
-    x = motion_blur(x, _uniform(x, 0, camera.motion)*pixel*moving, _uniform(x, 0, math.pi))
-    return defocus(x, _uniform(x, 0, camera.defocus)*pixel)
+    length = _uniform(x, 0, longest(camera.motion, camera.face_motion))*moving
+    angle, sigma = _uniform(x, 0, math.pi), _uniform(x, 0, longest(camera.defocus, camera.face_defocus))
+    return blur(x, length, angle, sigma*_some(x, camera.defocus_share))
+
+# %% ../nbs/07_augment.ipynb #788963bf
+def _exposures(x, camera):
+    "The factor that each scene is darker or brighter by, `(B,)`."
+    if camera.exposure == (0, 0): return torch.ones(len(x), device=x.device)
+    return torch.exp2(_uniform(x, *camera.exposure)*_some(x, camera.exposure_share))
 
 # %% ../nbs/07_augment.ipynb #d5d0f46d
 def _sensor(x, camera):
     "What happens in the camera: exposure, noise, compression."
-    x = expose(x, _uniform(x, *camera.gain), _uniform(x, *camera.gamma))
-    x = sensor_noise(x, _uniform(x, 0, camera.noise), _uniform(x, 0, camera.noise))
+    gain, gamma, exposure = _uniform(x, *camera.gain), _uniform(x, *camera.gamma), _exposures(x, camera)
+    x = expose(x, gain*exposure, gamma)
+    read, shot = (_uniform(x, 0, camera.noise)*_some(x, camera.noise_share) for _ in range(2))
+    x = sensor_noise(x, read*(0.25 + exposure).clamp(max=1), shot)
     return compress(x, _uniform(x, *camera.quality))
 
 # %% ../nbs/07_augment.ipynb #4bb0c958
@@ -286,7 +383,7 @@ def _degrade(x, camera):
     "A group of images, all with one sensor size."
     height = x.shape[-1]
     size = round(math.exp(_uniform(x[:1], *map(math.log, camera.size)).item()))
-    x = _optics(x, camera, pixel=height/size)
+    x = _optics(x, camera, size)
     x = _sensor(F.interpolate(x, size=(size, size), mode='bilinear', antialias=True), camera)
     enlarge = 'bicubic' if torch.rand(()) < 0.5 else 'bilinear'
     return F.interpolate(x, size=(height, height), mode=enlarge).clamp(0, 1)

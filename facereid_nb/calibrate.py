@@ -1,4 +1,4 @@
-"""A gallery's threshold from its own photos, with the error rates to expect of it
+"""A gallery's threshold for a target FPIR, with the error rates to expect of it
 
 Docs: https://facereid-nb.github.io/facereid_nb/calibrate.html.md"""
 
@@ -9,7 +9,7 @@ __all__ = ['fraction_at_least', 'identification_rates', 'first_at_fpir', 'accura
            'threshold_for_accuracy']
 
 # %% ../nbs/13_calibrate.ipynb #82ccaa5a
-import warnings
+import math, warnings
 from dataclasses import dataclass
 
 # %% ../nbs/13_calibrate.ipynb #841cb170
@@ -75,6 +75,7 @@ class NonMated:
     scores:np.ndarray # `(N,)`, the highest score of each search
     people:np.ndarray # `(N,)`, whose photo it is: 0 to P-1
     trained:np.ndarray # `(N,)`, whether the model was trained on that person's name
+    kinds:int = 1 # Searches with each photo: 2 where it is searched with as it is and degraded
 
 # %% ../nbs/13_calibrate.ipynb #96aec6ea
 @patch(as_prop=True)
@@ -137,19 +138,29 @@ def fpir_interval(self:NonMated,
     low, high = np.quantile([self.fpir(threshold, counts) for counts in self.resampled(n_bootstrap)], [0.025, 0.975])
     return float(low), float(max(high, 1 - 0.05**(1/len(self.photos))))
 
-# %% ../nbs/13_calibrate.ipynb #36b90533
-def _warn_of_few(searches, fpir):
-    n = len(searches.scores)
-    if fpir*n < 3: warnings.warn(f'{n} photos of {len(searches.photos)} people are too few for an FPIR of {fpir:g}: '
-                                 f'less than {3/n:.2g} cannot be told from 0; enrol more people, or accept more')
+# %% ../nbs/13_calibrate.ipynb #2f0772d3
+@patch(as_prop=True)
+def least_fpir(self:NonMated)->float: # Can be above 1
+    "The lowest FPIR that so many photos and people support, rounded up to thousandths."
+    photos = len(self.scores)/self.kinds
+    return math.ceil(1000*max(3/photos, 0.5/len(self.photos)) - 1e-9)/1000
+
+def _check_enough(searches, fpir):
+    "Raise `InputError` for a target FPIR that so few photos and people do not support."
+    if fpir >= searches.least_fpir: return
+    photos, more = len(searches.scores)//searches.kinds, math.ceil(3/fpir - 1e-9)
+    raise InputError(
+        f'{photos} photos of {len(searches.photos)} people do not support an FPIR of {fpir:g}, and no threshold is '
+        f'set: give photos of {more} other people (byteface calibrate --background), enrol more people'
+        + (f', or ask for an FPIR of {searches.least_fpir:g} or more' if searches.least_fpir < 1 else ''))
 
 # %% ../nbs/13_calibrate.ipynb #ccfd8cf6
 def threshold_for_fpir(
     searches:NonMated, # Of people who play strangers
     fpir:float, # Target FPIR, 0 to 1
 )->float:
-    "The lowest threshold with the target FPIR, less half a person; warns of too few photos to tell."
-    _warn_of_few(searches, fpir)
+    "The lowest threshold with the target FPIR, less half a person; raises `InputError` for too few photos to tell."
+    _check_enough(searches, fpir)
     scores = searches.matched()
     rates = identification_rates(np.empty(0), scores, _distinct(scores), non_mated_weights=searches.weights)
     highest_refused = rates.threshold[first_at_fpir(rates, fpir - 0.5/len(searches.photos)) - 1]
@@ -165,7 +176,7 @@ def _right_answers(scores):
 # %% ../nbs/13_calibrate.ipynb #db966178
 def threshold_for_accuracy(
     scores:pd.DataFrame, # From `Gallery.enrolment_scores`
-    searches:NonMated, # With the same photos
+    searches:NonMated, # Of people who play strangers
     unknown_share:float, # Fraction of all searches that are of strangers, 0 to 1
 )->float:
     "The threshold with the highest expected accuracy; raises `InputError` where no photo finds its person."
@@ -175,6 +186,14 @@ def threshold_for_accuracy(
     right, weights = _right_answers(scores)
     rates = identification_rates(right, searches.matched(), _distinct(right), weights, searches.weights)
     return float(rates.threshold[accuracy_gain(rates, unknown_share).argmax()])
+
+# %% ../nbs/13_calibrate.ipynb #e7c3f967
+@patch
+def _background_searches(self:Gallery):
+    "Faces of the background as searches of strangers."
+    scores = self.background_scores().numpy().astype(float)
+    kinds, n = scores.shape
+    return NonMated(scores.ravel(), np.tile(np.arange(n), kinds), np.zeros(kinds*n, dtype=bool), kinds)
 
 # %% ../nbs/13_calibrate.ipynb #a2ee331d
 _UNTRAINED = 5 # So many people have a mean and a deviation
@@ -191,12 +210,25 @@ def _non_mated(self:Gallery, scores):
         trained = np.zeros_like(trained)
     return NonMated(scores.non_mated.to_numpy(float), pd.factorize(scores.name)[0], trained)
 
+# %% ../nbs/13_calibrate.ipynb #c49343ad
+@patch
+def _check_apart(self:Gallery):
+    "Raise `InputError` for enrolment photos in the background, or an empty gallery."
+    if not len(self): raise InputError('the gallery is empty; enrol somebody first')
+    faces = self.background[0].float()
+    same = sum(int((photos @ faces.T > 0.9995).any(dim=1).sum()) for photos in self.embeddings.split(4096))
+    if same: raise InputError(f'{same} enrolment photos are in the background too, which must be of other people; '
+                              'leave them out there')
+
 # %% ../nbs/13_calibrate.ipynb #41049d27
 @patch
 def _check_can_calibrate(self:Gallery):
     "Raise `InputError` where there is too little to calibrate with; warn of scores on two scales."
-    if len(self) < 3: raise InputError(f'calibration needs three people or more, not {len(self)}')
-    if not len(self.embeddings):
+    if self.background is not None: self._check_apart()
+    elif len(self) < 3:
+        raise InputError(f'calibration needs three people or more, not {len(self)}, or photos of other people: '
+                         'byteface calibrate --background')
+    elif not len(self.embeddings):
         raise InputError('the gallery has no enrolment photos to calibrate with; build it from photos')
     if 0 < len(self.class_weights) < len(self):
         warnings.warn('some people here are enrolled by a class weight and some by their photos, whose scores are on '
@@ -205,39 +237,46 @@ def _check_can_calibrate(self:Gallery):
 # %% ../nbs/13_calibrate.ipynb #7a9be177
 @patch
 def _target(self:Gallery, fpir, unknown_share):
-    "What to calibrate for: as asked, as last time, or an FPIR of 0.01; raises `InputError` for what is no rate."
+    "What to calibrate for: as asked, as last time, or as the settings say; raises `InputError` for what is no rate."
     if fpir is not None and unknown_share is not None: raise InputError('give fpir or unknown_share, not both')
     last = self.calibration
     if fpir is None and unknown_share is None:
-        fpir, unknown_share = (last.fpir, last.unknown_share) if last else (0.01, None)
+        fpir, unknown_share = (last.fpir, last.unknown_share) if last else (self.settings.fpir, None)
     name, rate = ('fpir', fpir) if unknown_share is None else ('unknown_share', unknown_share)
     if not 0 < rate < 1: raise InputError(f'{name} is a rate between 0 and 1, not {rate}')
     return fpir, unknown_share
 
 # %% ../nbs/13_calibrate.ipynb #49ba803d
 def _expected_fnir(scores, threshold):
-    "Fraction of mated searches that are refused or misnamed, people weighing the same."
+    "Fraction of mated searches that are refused or misnamed, people weighing the same; NaN where there are none."
     known = scores.dropna(subset='mated')
     missed = (known.mated < threshold) | ~known.nearest
     return float(missed.groupby(known.name).mean().mean())
 
+# %% ../nbs/13_calibrate.ipynb #613d6cdb
+@patch
+def _n_strangers(self:Gallery, scores):
+    "How many people play strangers by whose names the model wasn't trained."
+    return scores.name[~scores.trained].nunique() if self.background is None else self.background.shape[1]
+
 # %% ../nbs/13_calibrate.ipynb #85a01113
 @patch
 def calibrate(self:Gallery,
-    fpir:float|None=None, # Target FPIR, 0 to 1; None: the last target, at first 0.01 …
+    fpir:float|None=None, # Target FPIR, 0 to 1; None: the last target, at first that of the settings …
     unknown_share:float|None=None, # … or, for the most right answers, the fraction of searches that are of strangers
     n_bootstrap:int=1000, # Draws for the interval
 )->Calibration: # Also kept as `calibration`
-    "Choose the threshold from the enrolment photos; raises `InputError` where they allow none, warns of few."
+    """Choose the threshold with the background or the enrolment photos as strangers. Raises `InputError` where they
+    support none, and leaves the calibration as it was."""
     fpir, unknown_share = self._target(fpir, unknown_share)
     self._check_can_calibrate()
     scores = self.enrolment_scores()
-    searches = self._non_mated(scores)
+    searches = self._non_mated(scores) if self.background is None else self._background_searches()
     if unknown_share is None: threshold = threshold_for_fpir(searches, fpir)
     else:
         threshold = threshold_for_accuracy(scores, searches, unknown_share)
         fpir = searches.fpir(threshold)
     self.calibration = Calibration(
         fpir, threshold, *searches.fpir_interval(threshold, n_bootstrap), fnir=_expected_fnir(scores, threshold),
-        strangers=scores.name[~scores.trained].nunique(), unknown_share=unknown_share)
+        strangers=self._n_strangers(scores), unknown_share=unknown_share)
     return self.calibration

@@ -6,8 +6,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'GalleryFile', 'CropsDir', 'Batch', 'Threshold', 'PLACES', 'DEMO_FACES',
-           'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Places', 'align', 'train', 'build_gallery',
-           'predict', 'calibrate', 'evaluate', 'demo', 'main']
+           'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Places', 'align', 'train', 'info',
+           'build_gallery', 'predict', 'calibrate', 'evaluate', 'demo', 'main']
 
 # %% ../nbs/17_cli.ipynb #545105d7
 import os, sys, time, warnings
@@ -142,6 +142,7 @@ def _recipe(name, settings):
     _refuse('lr_head' in given and not RECIPES[name].loss, '--lr-head', 'this recipe learns no names')
     if 'backbone' in given: given |= native_input(given['backbone'])
     if given.get('weights') == 'none': given['weights'] = None
+    _refuse('teachers' in given and not RECIPES[name].distillation, '--teacher', 'this recipe has no teachers')
     return replace(RECIPES[name], **given)
 
 # %% ../nbs/17_cli.ipynb #fa18a9f1
@@ -171,8 +172,15 @@ def train(
         help='Another network: `inception_resnet_v1`, `resnext50_32x4d`, `mobilefacenet`, `tiny`, or any timm name.'
         )]=None,
     weights:Annotated[Optional[str], typer.Option(
-        help='Start from this file; `pretrained` looks in the cache and downloads; `none` starts from random weights. '
-             'Default: the recipe\'s.')]=None,
+        help='Start from this file, or from a published network such as `auraface`; an ONNX file or a published name '
+             'brings its network along. `pretrained` looks in the cache and downloads; `none` starts from random '
+             'weights. Default: the recipe\'s.')]=None,
+    teacher:Annotated[Optional[list[str]], typer.Option(
+        help='What a student learns from: a saved model, an ONNX file, a published name, or `own`, itself as it starts; '
+             'may be given several times. For the recipe `surveillance`. Default: the recipe\'s.')]=None,
+    more_faces:Annotated[Optional[Path], typer.Option(
+        help='Photos of other people, a CSV with the column `image_path` or a folder; names are not needed. A student '
+             'learns from them too; some stay strangers to calibrate with.')]=None,
     save_path:Annotated[Optional[Path], typer.Option(
         help='Where the best model goes, in safetensors format whatever the name, with history and checkpoint beside '
              'it. Default: by recipe, `models/best_model.safetensors` or '
@@ -188,12 +196,14 @@ def train(
     "Train on named photos or crops, and save the best model."
     from facereid_nb.data import read_items
     from facereid_nb.train import face_learner, run_files
-    of_training = dict(lr_backbone=lr_backbone, lr_head=lr_head, hold_out=hold_out)
+    teachers = tuple(teacher) if teacher else None
+    of_training = dict(lr_backbone=lr_backbone, lr_head=lr_head, hold_out=hold_out, teachers=teachers)
     if epochs == 0: _refuse_without_training(batch=batch, **of_training, wandb=wandb, resume=resume)
     chosen = _recipe(recipe, dict(epochs=epochs, batch_size=batch, backbone=backbone, weights=weights) | of_training)
     items, place = read_items(train_csv, root_dir), PLACES[recipe]
+    more = None if more_faces is None else read_items(more_faces, missing='keep')
     where = dict(save_path=save_path or place.model, plot_path=None if save_path else place.plot)
-    learn = face_learner(items, chosen, crops_dir=_crops_dir(crops_dir, chosen, items))
+    learn = face_learner(items, chosen, crops_dir=_crops_dir(crops_dir, chosen, items), more=more)
     _tell(learn.fit_recipe(resume=resume, wandb=wandb, **where), run_files(**where))
 
 # %% ../nbs/17_cli.ipynb #a06ed482
@@ -205,6 +215,37 @@ def _tell(history, files):
     for path in files.values():
         if path.exists(): typer.echo(path)
 
+# %% ../nbs/17_cli.ipynb #3d48982d
+@app.command()
+def info(
+    model:Annotated[Path, typer.Argument(help='The saved model.')],
+):
+    "Print what a saved model was made from: recipe, network, teachers, photos, figures, licence of the weights."
+    from facereid_nb.model import load_model
+    loaded = load_model(model, 'cpu')
+    for name, value in _about(loaded).items(): typer.echo(f'{name:>14}: {value}')
+
+# %% ../nbs/17_cli.ipynb #37d01d8f
+def _about(model):
+    "Lines of `info`, by name."
+    card, r = model.card, model.recipe
+    n_strangers = 0 if model.background is None else model.background.shape[1]
+    return dict(
+        id=model.id, recipe=r.name, network=f'{r.backbone}, {_millions(model.backbone)} M parameters, '
+                                            f'{model.embedding_size} numbers a face',
+        weights=_origin(card.get('started_from')), teachers='; '.join(map(_origin, card.get('teachers', []))) or 'none',
+        photos=', '.join(f'{n} {kind}' for kind, n in card.get('photos', {}).items()) or 'not recorded',
+        figures=', '.join(f'{k} {v}' for epoch in card.get('best_epoch', []) for k, v in epoch.items()) or 'none',
+        strangers=f'{n_strangers} photos to calibrate with', names=len(model.class_names))
+
+def _millions(net): return f'{sum(p.numel() for p in net.parameters())/1e6:.2f}'
+
+def _origin(about):
+    "Name, licence and origin of weights, as a model card has them."
+    if not about: return 'not recorded'
+    use = {True: 'commercial use allowed', False: 'not for commercial use'}.get(about.get('commercial'), 'commercial use unclear')
+    return f'{about.get("name")}, trained on {about.get("trained_on")}, licence {about.get("licence")}, {use}'
+
 # %% ../nbs/17_cli.ipynb #cc23eee2
 @app.command()
 def build_gallery(
@@ -215,11 +256,12 @@ def build_gallery(
         help='Where the gallery goes, in safetensors format whatever the name. '
              'Default: where `byteface predict` looks for it.')]=None,
     mirror:Annotated[bool, typer.Option(
-        '--mirror', help='Use the mirror image of every face too, here and in every search.')]=False,
+        '--mirror', help='Use the mirror image of every face too, here and in every search. The recipe `surveillance` '
+                         'does so anyway.')]=False,
     degraded:Annotated[bool, typer.Option(
         '--degraded', '--poor',
-        help='Enrol and calibrate for searches with degraded images, while the enrolment photos are clean. '
-             'For the recipe `surveillance`.')]=False,
+        help='Enrol and calibrate for searches with degraded images, while the enrolment photos are clean. Not needed '
+             'where the model has a background (`byteface train --more-faces`).')]=False,
     templates:Annotated[int, typer.Option(min=1, help='Templates of each person.')]=1,
     cohort:Annotated[int, typer.Option(
         min=0, help='Other people whose scores normalise a person\'s; 0 for cosines. Needs `byteface calibrate`.')]=0,
@@ -230,16 +272,18 @@ def build_gallery(
     crops_dir:CropsDir=None,
     batch:Batch=64,
 ):
-    "Enrol the people in a table of named photos or crops."
+    """Enrol the people in a table of named photos or crops. The threshold is calibrated for the recipe's FPIR where the
+    model knows nobody's name or has a background."""
     from facereid_nb.data import read_items
     from facereid_nb.gallery import Gallery
     _refuse(cohort_weight is not None and not cohort, '--cohort-weight', 'there is no --cohort')
     items, paths = read_items(train_csv, root_dir), _model_paths(model)
     loaded = _load(paths)
     gallery = Gallery.build(
-        loaded, items, mirror, batch, camera=_camera(loaded.recipe) if degraded else None, n_templates=templates,
+        loaded, items, mirror or None, batch, camera=_camera(loaded.recipe) if degraded else None, n_templates=templates,
         cohort=cohort, cohort_weight=1. if cohort_weight is None else cohort_weight, quality_weighted=quality_weighted,
         crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
+    if gallery.background is not None or not loaded.trained_names: _calibrate_if_possible(gallery)
     typer.echo(f'{gallery.save(_gallery_path(out, paths))}: {len(gallery)} people')
 
 # %% ../nbs/17_cli.ipynb #4969516b
@@ -247,6 +291,14 @@ def _camera(recipe):
     "The camera that a model was trained for, or any low-quality camera."
     from facereid_nb.augment import Camera
     return recipe.distillation.camera if recipe.distillation else Camera()
+
+# %% ../nbs/17_cli.ipynb #07c70d9a
+def _calibrate_if_possible(gallery):
+    "Calibrate for the recipe's FPIR, and say what came of it."
+    import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
+    from facereid_nb.data import InputError
+    try: typer.echo(_told(gallery.calibrate(), gallery))
+    except InputError as e: typer.echo(f'note: not calibrated: {e}', err=True)
 
 # %% ../nbs/17_cli.ipynb #5c1a132c
 @app.command()
@@ -285,24 +337,45 @@ def predict(
 def calibrate(
     fpir:Annotated[Optional[float], typer.Option(
         min=0, max=1, help='Target FPIR: the largest fraction of strangers that may be taken for somebody. '
-                           'Default: that of the last calibration, or 0.01.')]=None,
+                           'Default: that of the last calibration, at first the recipe\'s.')]=None,
     unknown_share:Annotated[Optional[float], typer.Option(
         min=0, max=1, help='Fraction of the searches that will be of strangers: the threshold is then the one that '
                            'gives the most right answers, in the place of `--fpir`.')]=None,
+    background:Annotated[Optional[Path], typer.Option(
+        help='Photos of strangers to calibrate with, a CSV with the column `image_path` or a folder: of 300 people or '
+             'more for an FPIR of 0.01. Default: those that the model has, else the enrolment photos.')]=None,
     gallery:GalleryFile=None,
     model:Model=None,
+    crops_dir:CropsDir=None,
 ):
-    """Choose the threshold from the enrolment photos, for a target FPIR or for the most right answers, and keep it in
-    the gallery."""
+    """Choose the threshold from photos of strangers or from the enrolment photos, for a target FPIR or for the most right
+    answers, and keep it in the gallery."""
     import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
     from facereid_nb.gallery import Gallery
     _refuse(fpir is not None and unknown_share is not None, '--fpir', '--unknown-share takes its place')
-    _refuse(model and gallery, '--model', 'the gallery is named')
-    path = gallery or _gallery_path(None, _model_paths(model))
-    with Gallery.edit(path) as people: found = people.calibrate(fpir, unknown_share)
-    typer.echo(f'{path}: threshold {found.threshold:.3f} for an FPIR of {found.fpir:.3g} (95 % interval '
-               f'{found.low:.3f} to {found.high:.3f}, {found.strangers} of {len(people)} people new to the model), '
-               f'expected FNIR {found.fnir:.3f}')
+    _refuse(model and gallery and not background, '--model', 'the gallery is named')
+    _refuse(crops_dir and not background, '--crops-dir', 'there is no --background to cut')
+    paths = _model_paths(model) if background or not gallery else None
+    path = gallery or _gallery_path(None, paths)
+    with Gallery.edit(path) as people:
+        if background: _use_background(people, background, paths, crops_dir)
+        found = people.calibrate(fpir, unknown_share)
+    typer.echo(f'{path}: {_told(found, people)}')
+
+# %% ../nbs/17_cli.ipynb #305b31a7
+def _told(found, gallery):
+    "A calibration in one line."
+    new = '' if gallery.background is not None else f' of {len(gallery)} people new to the model'
+    return (f'threshold {found.threshold:.3f} for an FPIR of {found.fpir:.3g} (95 % interval {found.low:.3f} to '
+            f'{found.high:.3f}, {found.strangers}{new or " strangers"}), expected FNIR {found.fnir:.3f}')
+
+def _use_background(gallery, photos, models, crops_dir):
+    "Take other people's photos as the strangers of a gallery."
+    from facereid_nb.data import read_items
+    from facereid_nb.gallery import embed_background
+    model, items = _load(models), read_items(photos, missing='keep')
+    crops_dir = _crops_dir(crops_dir, model.recipe, items)
+    gallery.use_background(embed_background(model, items, mirror=gallery.settings.mirror, crops_dir=crops_dir), model.id)
 
 # %% ../nbs/17_cli.ipynb #36584e42
 @app.command()

@@ -29,7 +29,7 @@ from .model import Ensemble, embed, load_model
 class Match:
     "The answer for one photo."
     name:str # The person, or the unknown label
-    similarity:float # Score of the nearest person, a cosine unless a cohort normalises it; NaN without a face
+    similarity:float # Score of the nearest person, see `Gallery.scores`; NaN without a face
     nearest:tuple = () # The nearest people, nearest first: `(name, score)` each
     box:tuple|None = None # The face in the photo, `(x1,y1,x2,y2)` in pixels
     status:str = 'as_given' # Or what alignment made of it: 'aligned', 'centre_crop', 'no_face', 'unreadable'
