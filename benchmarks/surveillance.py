@@ -1,38 +1,38 @@
-"""Strangers and a store camera, end to end on lfw125: calibrated thresholds on test and test_cctv, without training and
-with the surveillance recipe.
+"""Strangers and poor cameras, end to end: the surveillance recipe from a published network, on lfw125 and on people whom it
+never saw.
 
-    python benchmarks/surveillance.py --data DIR --weights mobilefacenet.pt
+    python benchmarks/surveillance.py --data DIR --others DIR --student A.onnx --teacher B.onnx
 
-DIR holds trainset.csv, eval_set.csv, public_labels.csv, train/, test/ and test_cctv/. Everything goes to --out; crops that
-are there are kept, a model that is there is trained to its end. Every threshold but the fixed one comes from the enrolment
-photos alone. A row for each model, kind of photos and threshold goes to benchmarks/surveillance.csv, with 95 % intervals;
-the DET curves go to benchmarks/surveillance_det.csv.
+DIR of --data holds trainset.csv, eval_set.csv, public_labels.csv, train/, test/ and test_cctv/; --others holds others.csv and
+photos of other people, from whom the student learns too, but for those with four photos: they are the unseen people
+(see unseen_people.py). Everything goes to --out; crops that are there are kept, a model that is there is trained to its end.
+Each model has one gallery, of good photos, and thresholds from its background and gallery alone. A row for each model, kind
+of photos and threshold goes to benchmarks/surveillance.csv, with 95 % intervals; the DET curves go to
+benchmarks/surveillance_det.csv, the rates for unseen people to benchmarks/surveillance_unseen.csv.
 """
 import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np, pandas as pd
+import numpy as np, pandas as pd, torch
 import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
 from facereid_nb.align import align_faces
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.evaluate import det_curve, dir_at, intervals, searches
-from facereid_nb.gallery import Gallery
-from facereid_nb.infer import Recognizer
-from facereid_nb.model import SURVEILLANCE, FaceModel
+from facereid_nb.model import SURVEILLANCE, FaceModel, embed
 from facereid_nb.train import face_learner
-from lfw125 import arguments
+from lfw125 import arguments, enrol
+from unseen_people import embedded as embedded_unseen, measure as measure_unseen, trial_people, trial_photos
 
 FPIRS = (0.01, 0.05)
 UNKNOWN_SHARE = 0.3 # Of the searches in the competition, as its description says
-RELATIVE = dict(cohort=1, cohort_weight=0.25) # What the trained network's scores of degraded images are relative to
 
 
-def thresholds(gallery, fixed):
-    "Calibrated thresholds by their aim, and fixed ones."
+def thresholds(gallery):
+    "Calibrated thresholds by their aim."
     found = {f'FPIR {fpir}': gallery.calibrate(fpir).threshold for fpir in FPIRS}
     found[f'accuracy, {UNKNOWN_SHARE:.0%} unknown'] = gallery.calibrate(unknown_share=UNKNOWN_SHARE).threshold
-    return found | {f'fixed {t}': t for t in fixed}
+    return found
 
 
 def row(name, part, aim, threshold, table):
@@ -45,49 +45,107 @@ def row(name, part, aim, threshold, table):
     return found
 
 
-def measure(name, model, crops, tests, fixed=(), **degraded):
-    "Rows and DET curves: for clean photos a gallery as usual, for the store camera's one made for it, with options."
-    rows, curves = [], []
+def embedded(model, crops, tests, unseen):
+    "Embeddings of everything by name: enrolment photos as they are and degraded, probes, background, unseen people."
+    camera = SURVEILLANCE.distillation.camera
+    return dict(enrolled=embed(model, crops.path, mirror=True), degraded=embed(model, crops.path, mirror=True, camera=camera),
+                background=model.background, **{part: embed(model, of.path, mirror=True) for part, of in tests.items()},
+                **embedded_unseen(model, unseen))
+
+
+def joined(a, b):
+    "Embeddings of two models as one."
+    return {part: torch.cat([a[part], b[part]], dim=-1)/2**0.5 for part in a}
+
+
+def measure(name, found, crops, tests):
+    "Rows and DET curves of a model, which has one gallery for all kinds of photos."
+    gallery, rows, curves = enrol(crops['gt'], found['enrolled'], probes=found['degraded']), [], []
+    gallery.use_background(found['background'], '')
+    chosen = thresholds(gallery)
     for part, items in tests.items():
-        options = dict(camera=SURVEILLANCE.distillation.camera, **degraded) if part == 'test_cctv' else {}
-        gallery = Gallery.build(model, crops, mirror=True, **options)
-        table = searches(Recognizer(model, gallery, threshold=0.).scores(items), gallery.names, items['gt'])
-        rows += [row(name, part, aim, t, table) for aim, t in thresholds(gallery, fixed).items()]
+        table = searches(gallery.scores(found[part], ''), gallery.names, items['gt'])
+        rows += [row(name, part, aim, t, table) for aim, t in chosen.items()]
         curves.append(det_curve(table).assign(model=name, photos=part))
     return rows, curves
 
 
-def aligned(args, folder, align):
-    "Crops to enrol, and crops to search with by their folder, with the truth."
-    crops = align_faces(read_items(args.data/'trainset.csv'), folder, align)
+def aligned(args, align):
+    "Crops to enrol, crops to search with by their folder, with the truth, and crops of other people."
+    crops = align_faces(read_items(args.data/'trainset.csv'), args.out/'crops_with_margin', align)
     labels = pd.read_csv(args.data/'public_labels.csv')
-    tests = {part: align_faces(read_items(args.data/'eval_set.csv', args.data/part), folder/part, align)
+    tests = {part: align_faces(read_items(args.data/'eval_set.csv', args.data/part), args.out/'crops_with_margin'/part, align)
              .merge(labels, on='image_path', suffixes=('_none', '')) for part in ('test', 'test_cctv')}
-    return crops, tests
+    others = read_items(args.others/'others.csv')
+    more = others[~others['gt'].isin(trial_people(others)['gt'])].reset_index(drop=True)
+    return crops, tests, align_faces(more, args.out/'others', align)
+
+
+def untrained(recipe, network, strangers):
+    "A published network as it is, with the same strangers as background."
+    model = FaceModel(replace(recipe, weights=str(network), epochs=0)).eval()
+    views = [embed(model, strangers.path, mirror=True, camera=camera) for camera in (None, recipe.distillation.camera)]
+    model.background = torch.stack(views)
+    return model
+
+
+def models_of(learn, args):
+    "Models by name: the two networks as they are, and the student."
+    recipe, strangers = learn.model.recipe, learn.background_items
+    start, other = (untrained(recipe, network, strangers) for network in (args.student, args.teacher))
+    return {f'{args.student.stem}, no training': start, f'{args.teacher.stem}, no training': other,
+            'surveillance': learn.model.eval()}
+
+
+def with_pairs(found, args):
+    "Embeddings by model, and those of the teacher joined with the network before and after training."
+    start, other, student = found
+    return found | {'both, no training': joined(found[start], found[other]),
+                    f'surveillance, and {args.teacher.stem}': joined(found[student], found[other])}
+
+
+def written(name, table):
+    with atomic_write(Path(f'benchmarks/{name}.csv')) as tmp: table.to_csv(tmp, index=False)
+
+
+def options(description):
+    "A parser with the options that benchmarks of the surveillance recipe share."
+    parser = arguments(description)
+    weights = parser.get_default('weights').parent
+    parser.add_argument('--others', type=Path, help='folder of other people; default: beside that of --data')
+    parser.add_argument('--student', type=Path, default=weights/'edgeface_s_gamma_05.onnx')
+    parser.add_argument('--teacher', type=Path, default=weights/'w600k_mbf.onnx')
+    parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'))
+    return parser
 
 
 def main():
-    parser = arguments(__doc__)
-    parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'))
+    parser = options(__doc__)
     parser.add_argument('--epochs', type=int, default=SURVEILLANCE.schedule.epochs)
     args = parser.parse_args()
+    args.others = args.others or args.data.parent/'others'
 
     started = time.time()
-    recipe = replace(SURVEILLANCE, weights=str(args.weights), epochs=args.epochs)
-    crops, tests = aligned(args, args.out/'crops_with_margin', recipe.preprocessing.align)
+    recipe = replace(SURVEILLANCE, weights=str(args.student), teachers=('own', str(args.teacher)), epochs=args.epochs)
+    crops, tests, more = aligned(args, recipe.preprocessing.align)
     print(f'aligned ({time.time() - started:.0f} s)', flush=True)
-    learn = face_learner(crops, recipe)
+    learn = face_learner(crops, recipe, more=more)
     learn.fit_recipe(args.out/'surveillance.safetensors', resume=True)
     print(f'trained ({time.time() - started:.0f} s)', flush=True)
-    untrained, trained = FaceModel(replace(recipe, epochs=0)).to(learn.model.device).eval(), learn.model.eval()
-    found = [measure('no training', untrained, crops, tests, fixed=(0.8,)),
-             measure('surveillance', trained, crops, tests, **RELATIVE)]
-    table = pd.DataFrame([row for rows, _ in found for row in rows]).round(4)
-    curves = pd.concat([curve for _, curves in found for curve in curves])
-    curves = curves[curves.FPIR.diff().fillna(1) != 0].replace(np.inf, np.nan).round(5)
-    for name, frame in (('surveillance', table), ('surveillance_det', curves)):
-        with atomic_write(Path(f'benchmarks/{name}.csv')) as tmp: frame.to_csv(tmp, index=False)
-    print(table.to_string(index=False), f'\n{time.time() - started:.0f} s in all')
+    names, unseen = trial_photos(args)
+    found = {name: embedded(model, crops, tests, unseen) for name, model in models_of(learn, args).items()}
+    found = with_pairs(found, args)
+    print(f'embedded ({time.time() - started:.0f} s)', flush=True)
+    measured = [measure(name, of, crops, tests) for name, of in found.items()]
+    table = pd.DataFrame([row for rows, _ in measured for row in rows]).round(4)
+    curves = pd.concat([curve for _, curves in measured for curve in curves])
+    written('surveillance', table)
+    written('surveillance_det', curves[curves.FPIR.diff().fillna(1) != 0].replace(np.inf, np.nan).round(5))
+    of_unseen = pd.concat([measure_unseen({kind: of[kind] for kind in unseen}, names, of['background']).assign(model=name)
+                           for name, of in found.items()]).round(4)
+    written('surveillance_unseen', of_unseen)
+    for frame in (table, of_unseen): print(frame.to_string(index=False))
+    print(f'{time.time() - started:.0f} s in all')
 
 
 if __name__ == '__main__': main()

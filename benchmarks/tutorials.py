@@ -3,6 +3,9 @@ one table.
 
     python benchmarks/tutorials.py --data DIR --weights mobilefacenet.pt
 
+The tutorial on degraded photos takes its own networks, `edgeface_s_gamma_05.onnx` and `w600k_mbf.onnx`, from the folder
+of --weights, and photos of other people from --others, a folder or a CSV.
+
 The executed notebooks and all that they write go to --out, which shows photos of real people and is not for publishing.
 The table goes to benchmarks/tutorials.csv.
 """
@@ -19,6 +22,15 @@ TUTORIALS = {'arcface_reid_on_kaggle': 'arcface_reid', 'fourier_sphereface2_on_k
 COLUMNS = ['tutorial', 'network', 'gallery', 'threshold for', 'threshold', 'accuracy', 'DIR', 'rank-1', 'FPIR']
 notebooks = Path(__file__).resolve().parent.parent/'nbs'/'tutorials'
 
+def settings(name, args):
+    "What a tutorial reads from the environment."
+    found = dict(FACEREID_BUDGET='cpu', FACEREID_DATA=args.data, FACEREID_WEIGHTS=args.weights)
+    if name == 'degraded_photos':
+        published = args.weights.parent
+        found |= dict(FACEREID_WEIGHTS=published/'edgeface_s_gamma_05.onnx',
+                      FACEREID_TEACHER=published/'w600k_mbf.onnx', FACEREID_OTHERS=args.others)
+    return {key: str(of.resolve()) if isinstance(of, Path) else of for key, of in found.items()}
+
 def execute(name, out):
     "Run a tutorial with `out` as its folder, and keep the executed notebook there."
     nb = nbformat.read(notebooks/f'{name}.ipynb', as_version=4)
@@ -27,13 +39,14 @@ def execute(name, out):
 
 def main():
     parser = arguments(__doc__)
+    parser.add_argument('--others', type=Path, help='photos of other people; default: others.csv beside the data')
     parser.add_argument('--out', type=Path, default=Path('benchmarks/tutorials'))
     args = parser.parse_args()
-    os.environ |= dict(FACEREID_BUDGET='cpu', FACEREID_DATA=str(args.data.resolve()),
-                       FACEREID_WEIGHTS=str(args.weights.resolve()))
+    args.others = args.others or args.data.parent/'others'/'others.csv'
     args.out.mkdir(parents=True, exist_ok=True)
     tables = []
     for name, folder in TUTORIALS.items():
+        os.environ |= settings(name, args)
         execute(name, args.out)
         tables.append(pd.read_csv(args.out/folder/'measured.csv').assign(tutorial=name))
     table = pd.concat(tables)[COLUMNS].fillna({'gallery': 'mean'})

@@ -75,10 +75,10 @@ def draw(names, seed):
     return rows[known][~is_searched], rows[known][is_searched], rows[strangers].ravel()
 
 
-def gallery_of(model, names, embeddings):
-    "The gallery of one draw, with the background that the model carries, if it does."
+def gallery_of(names, embeddings, background):
+    "The gallery of one draw, with its background, if there is one."
     gallery = enrol(names, embeddings)
-    if model.background is not None: gallery.use_background(model.background, gallery.model_id)
+    if background is not None: gallery.use_background(background, gallery.model_id)
     return gallery
 
 
@@ -95,12 +95,18 @@ def rates(table, threshold):
             'accuracy at the calibrated threshold': accuracy(there.DIR, there.FPIR), 'FPIR there': there.FPIR}
 
 
-def measure(model, names, photos):
-    "A row of mean rates for each kind of photos."
-    found, rows = {kind: embed(model, seen_by(model, crops), mirror=True) for kind, crops in photos.items()}, []
+def embedded(model, photos):
+    "Embeddings of each kind of photos."
+    return {kind: embed(model, seen_by(model, crops), mirror=True) for kind, crops in photos.items()}
+
+
+def measure(found, names, background):
+    "A row of mean rates for each kind of photos, from their embeddings."
+    rows = []
     for seed in range(DRAWS):
         enrolled, mated, non_mated = draw(names, seed)
-        gallery, probes = gallery_of(model, names[enrolled], found['good'][enrolled]), np.r_[mated, non_mated]
+        gallery = gallery_of(names[enrolled], found['good'][enrolled], background)
+        probes = np.r_[mated, non_mated]
         threshold = gallery.calibrate(FPIR).threshold
         for kind, embeddings in found.items():
             table = searches(gallery.scores(embeddings[probes], ''), gallery.names, names[probes])
@@ -134,7 +140,7 @@ def main():
     tables = []
     for text in args.models or [str(args.weights)]:
         name, model = models_of(text)
-        tables.append(measure(model, names, photos).assign(model=name).round(4))
+        tables.append(measure(embedded(model, photos), names, model.background).assign(model=name).round(4))
         print(name, tables[-1].drop(columns='model').to_string(index=False), sep='\n', flush=True)
     table = pd.concat(tables)
     table.insert(0, 'model', table.pop('model'))

@@ -1,4 +1,4 @@
-"""`byteface`: align, train, build-gallery, calibrate, predict, evaluate, and a demo
+"""`byteface`: align, train, info, build-gallery, calibrate, predict, evaluate, and a demo
 
 Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
@@ -159,25 +159,25 @@ def train(
         help='Name of the recipe: `arcface`; `fourier`, which aligns faces first; or `surveillance`, for degraded '
              'images, which aligns them with a margin.')]='arcface',
     epochs:Annotated[Optional[int], typer.Option(
-        min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 28 for `surveillance`. '
+        min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 20 for `surveillance`. '
                     '0 saves the pretrained weights as a model, untrained.')]=None,
     batch:Annotated[Optional[int], typer.Option(
-        min=2, help='Images per batch. Default: the recipe\'s, 32, or 16 for `surveillance`.')]=None,
+        min=2, help='Images per batch. Default: the recipe\'s, 32.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(
         help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
     lr_head:Annotated[Optional[float], typer.Option(
         '--lr-head', '--lr-archead',
         help='Learning rate of the class weights at the start. Default: the recipe\'s.')]=None,
     backbone:Annotated[Optional[str], typer.Option(
-        help='Another network: `inception_resnet_v1`, `resnext50_32x4d`, `mobilefacenet`, `tiny`, or any timm name.'
-        )]=None,
+        help='Another network: `inception_resnet_v1`, `resnext50_32x4d`, `mobilefacenet`, `edgeface_s`, `tiny`, or any '
+             'timm name.')]=None,
     weights:Annotated[Optional[str], typer.Option(
         help='Start from this file, or from a published network such as `auraface`; an ONNX file or a published name '
              'brings its network along. `pretrained` looks in the cache and downloads; `none` starts from random '
              'weights. Default: the recipe\'s.')]=None,
     teacher:Annotated[Optional[list[str]], typer.Option(
-        help='What a student learns from: a saved model, an ONNX file, a published name, or `own`, itself as it starts; '
-             'may be given several times. For the recipe `surveillance`. Default: the recipe\'s.')]=None,
+        help='What a student learns from: a saved model, an ONNX file, a published name, or `own`, itself as it '
+             'starts; may be given several times. For the recipe `surveillance`. Default: the recipe\'s.')]=None,
     more_faces:Annotated[Optional[Path], typer.Option(
         help='Photos of other people, a CSV with the column `image_path` or a folder; names are not needed. A student '
              'learns from them too; some stay strangers to calibrate with.')]=None,
@@ -233,18 +233,30 @@ def _about(model):
     return dict(
         id=model.id, recipe=r.name, network=f'{r.backbone}, {_millions(model.backbone)} M parameters, '
                                             f'{model.embedding_size} numbers a face',
-        weights=_origin(card.get('started_from')), teachers='; '.join(map(_origin, card.get('teachers', []))) or 'none',
+        weights=_origin(card.get('started_from')), teachers=_teachers(model),
         photos=', '.join(f'{n} {kind}' for kind, n in card.get('photos', {}).items()) or 'not recorded',
-        figures=', '.join(f'{k} {v}' for epoch in card.get('best_epoch', []) for k, v in epoch.items()) or 'none',
+        figures=_figures(card.get('best_epoch', [])) or 'none',
         strangers=f'{n_strangers} photos to calibrate with', names=len(model.class_names))
+
+def _teachers(model):
+    "The student itself, and the others by name."
+    d, others = model.recipe.distillation, map(_origin, model.card.get('teachers', []))
+    return '; '.join([*['itself as it started']*bool(d and 'own' in d.teachers), *others]) or 'none'
+
+def _figures(epochs):
+    "Of the best epoch: losses, and the accuracy where there is one."
+    return ', '.join(f'{name} {epoch[name]:.4g}' for epoch in epochs for name in ('epoch', 'valid_loss', 'accuracy')
+                     if epoch.get(name) is not None)
 
 def _millions(net): return f'{sum(p.numel() for p in net.parameters())/1e6:.2f}'
 
 def _origin(about):
-    "Name, licence and origin of weights, as a model card has them."
+    "Name, licence and origin of weights, as a model card has them; an unknown file's own name."
     if not about: return 'not recorded'
-    use = {True: 'commercial use allowed', False: 'not for commercial use'}.get(about.get('commercial'), 'commercial use unclear')
-    return f'{about.get("name")}, trained on {about.get("trained_on")}, licence {about.get("licence")}, {use}'
+    name = about['file'] if about.get('name') == 'unknown' else about.get('name')
+    use = {True: 'commercial use allowed', False: 'not for commercial use'}
+    return (f'{name}, trained on {about.get("trained_on")}, licence {about.get("licence")}, '
+            f'{use.get(about.get("commercial"), "commercial use unclear")}')
 
 # %% ../nbs/17_cli.ipynb #cc23eee2
 @app.command()
@@ -280,9 +292,9 @@ def build_gallery(
     items, paths = read_items(train_csv, root_dir), _model_paths(model)
     loaded = _load(paths)
     gallery = Gallery.build(
-        loaded, items, mirror or None, batch, camera=_camera(loaded.recipe) if degraded else None, n_templates=templates,
-        cohort=cohort, cohort_weight=1. if cohort_weight is None else cohort_weight, quality_weighted=quality_weighted,
-        crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
+        loaded, items, mirror or None, batch, camera=_camera(loaded.recipe) if degraded else None,
+        n_templates=templates, cohort=cohort, cohort_weight=1. if cohort_weight is None else cohort_weight,
+        quality_weighted=quality_weighted, crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
     if gallery.background is not None or not loaded.trained_names: _calibrate_if_possible(gallery)
     typer.echo(f'{gallery.save(_gallery_path(out, paths))}: {len(gallery)} people')
 
@@ -348,8 +360,8 @@ def calibrate(
     model:Model=None,
     crops_dir:CropsDir=None,
 ):
-    """Choose the threshold from photos of strangers or from the enrolment photos, for a target FPIR or for the most right
-    answers, and keep it in the gallery."""
+    """Choose the threshold from photos of strangers or from the enrolment photos, for a target FPIR or for the most
+    right answers, and keep it in the gallery."""
     import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
     from facereid_nb.gallery import Gallery
     _refuse(fpir is not None and unknown_share is not None, '--fpir', '--unknown-share takes its place')
@@ -375,7 +387,8 @@ def _use_background(gallery, photos, models, crops_dir):
     from facereid_nb.gallery import embed_background
     model, items = _load(models), read_items(photos, missing='keep')
     crops_dir = _crops_dir(crops_dir, model.recipe, items)
-    gallery.use_background(embed_background(model, items, mirror=gallery.settings.mirror, crops_dir=crops_dir), model.id)
+    faces = embed_background(model, items, mirror=gallery.settings.mirror, crops_dir=crops_dir)
+    gallery.use_background(faces, model.id)
 
 # %% ../nbs/17_cli.ipynb #36584e42
 @app.command()

@@ -7,8 +7,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/model.html.md"""
 # %% auto #0
 __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'LOW_QUALITY', 'SURVEILLANCE', 'RECIPES', 'Preprocessing', 'Distillation',
            'LearnedAlignment', 'Schedule', 'Split', 'Decision', 'Recipe', 'to_pixels', 'channel_statistics',
-           'normalise_images', 'FaceModel', 'Ensemble', 'loader_processes', 'embed', 'write_tensors', 'read_tensors',
-           'save_model', 'default_device', 'load_model']
+           'normalise_images', 'FaceModel', 'Ensemble', 'check_same_crops', 'loader_processes', 'embed',
+           'write_tensors', 'read_tensors', 'save_model', 'default_device', 'load_model']
 
 # %% ../nbs/09_model.ipynb #35eae79c
 import difflib, hashlib, json, math, re, warnings
@@ -222,7 +222,7 @@ def _unknown_setting(name):
     if name in _PATHS:
         return f'{name} is no setting of a recipe; give the path to face_learner, fit_recipe or Gallery.build'
     if name in _RENAMED: return f'a recipe has no setting {name!r}; it is called {_RENAMED[name]} now'
-    if name in _GONE: return f'a recipe has no setting {name!r} any more: a student learns the embeddings of its teachers'
+    if name in _GONE: return f'a recipe has no setting {name!r} any more: students learn their teachers\' embeddings'
     known = dict.fromkeys([*_names(Recipe), *(n for kinds in _PARTS.values() for k in kinds for n in _names(k))])
     near = difflib.get_close_matches(name, known, 4, cutoff=0.5)
     what = f'near are {", ".join(near)}' if near else f'it has {", ".join(known)}'
@@ -389,7 +389,8 @@ def _backbone(recipe, graph):
     "The network of a recipe; raises `InputError` for an ONNX file that takes another input than the recipe gives."
     p = recipe.preprocessing
     if graph is None and recipe.backbone == 'onnx': check_size('onnx', p.size, recipe.weights)
-    return create_backbone(recipe.backbone, 3 + p.fourier, recipe.weights, graph=graph, colour=None if graph else p.colour)
+    colour = None if graph else p.colour
+    return create_backbone(recipe.backbone, 3 + p.fourier, recipe.weights, graph=graph, colour=colour)
 
 # %% ../nbs/09_model.ipynb #5dc0b529
 class FaceModel(nn.Module):
@@ -497,8 +498,14 @@ def _check_members(members, weights):
     _require(len(members) == len(weights) > 0 and (weights > 0).all(),
              'an ensemble needs a model or more and a positive weight for each, '
              f'not {len(members)} models and weights {weights.tolist()}')
-    alignments = sorted({str(m.recipe.preprocessing.align) for m in members})
-    _require(len(alignments) == 1, 'the models of an ensemble must see the same crops, '
+    check_same_crops(members)
+
+def check_same_crops(
+    models, # `FaceModel`s
+):
+    "Raise `InputError` for models whose photos are aligned in different ways."
+    alignments = sorted({str(m.recipe.preprocessing.align) for m in models})
+    _require(len(alignments) == 1, 'models that work together must see the same crops, '
                                    f'but theirs are aligned in different ways: {"; ".join(alignments)}')
 
 # %% ../nbs/09_model.ipynb #8c953e9a
@@ -661,6 +668,7 @@ def read_tensors(
 # %% ../nbs/09_model.ipynb #fe91187c
 _FORMAT = 'facereid_nb model'
 _BACKGROUND = 'background'
+_TOLD = 'class_names', 'card' # What the file says as JSON under its own name
 
 # %% ../nbs/09_model.ipynb #669d986d
 def save_model(
@@ -670,8 +678,9 @@ def save_model(
     "Write all that `load_model` needs as one safetensors file, whole or not at all."
     tensors, graph = model.state_dict(), getattr(model.backbone, 'graph', None)
     if model.background is not None: tensors = tensors | {_BACKGROUND: model.background.half()}
-    metadata = dict(recipe=model.recipe.to_json(), class_names=json.dumps(model.class_names), card=json.dumps(model.card))
-    return write_tensors(path, tensors, metadata | ({'graph': graph.to_json()} if graph is not None else {}), _FORMAT)
+    metadata = dict(recipe=model.recipe.to_json(), **{name: json.dumps(getattr(model, name)) for name in _TOLD})
+    if graph is not None: metadata['graph'] = graph.to_json()
+    return write_tensors(path, tensors, metadata, _FORMAT)
 
 # %% ../nbs/09_model.ipynb #0381cc5c
 def _empty_model(recipe, class_names, graph=None):

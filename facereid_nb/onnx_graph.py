@@ -7,7 +7,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/onnx_graph.html.md"""
 # %% auto #0
 __all__ = ['OPERATIONS', 'LAYERS', 'Step', 'Weight', 'Structure', 'OnnxGraph', 'read_onnx']
 
-# %% ../nbs/04_onnx_graph.ipynb #f700ed4e
+# %% ../nbs/04_onnx_graph.ipynb #0f988d9a
 import inspect, json, math, operator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from .data import InputError
 
-# %% ../nbs/04_onnx_graph.ipynb #02d6d11c
+# %% ../nbs/04_onnx_graph.ipynb #2a255e1c
 @dataclass(frozen=True)
 class Step:
     "One step of a network: what it does, to what."
@@ -35,7 +35,7 @@ class Step:
         "How many results it makes. They are numbered through all steps; the image is number 0."
         return len(self.attributes['sizes']) if self.op == 'split' else 1
 
-# %% ../nbs/04_onnx_graph.ipynb #f98be5ec
+# %% ../nbs/04_onnx_graph.ipynb #c460fb91
 @dataclass(frozen=True)
 class Weight:
     "A tensor beside the layers' own: its shape and type."
@@ -43,7 +43,7 @@ class Weight:
     dtype:str='float32' # As torch names it
     trained:bool=True # A parameter, or else a buffer
 
-# %% ../nbs/04_onnx_graph.ipynb #c658cd68
+# %% ../nbs/04_onnx_graph.ipynb #9cd0d86b
 @dataclass(frozen=True)
 class Structure:
     "A network without its weights."
@@ -53,7 +53,7 @@ class Structure:
     output:int # Number of the result that is the network's answer
     conventions:dict=field(default_factory=dict) # What the file says of its input: size, mean, std, colour
 
-# %% ../nbs/04_onnx_graph.ipynb #db890bce
+# %% ../nbs/04_onnx_graph.ipynb #4c240496
 OPERATIONS = dict(
     add=operator.add, sub=operator.sub, mul=operator.mul, div=operator.truediv, pow=operator.pow, matmul=torch.matmul,
     equal=operator.eq, less=operator.lt, less_equal=operator.le, greater=operator.gt, greater_equal=operator.ge,
@@ -66,12 +66,12 @@ OPERATIONS = dict(
 
 _TAKES_NUMBERS = {'add','sub','mul','div','pow','equal','less','less_equal','greater','greater_equal'}
 
-# %% ../nbs/04_onnx_graph.ipynb #40ef762a
+# %% ../nbs/04_onnx_graph.ipynb #51e828fd
 def _operation(f):
     OPERATIONS[f.__name__.strip('_')] = f
     return f
 
-# %% ../nbs/04_onnx_graph.ipynb #38c3e6b4
+# %% ../nbs/04_onnx_graph.ipynb #8aeaf758
 @_operation
 def _clip(x, *, low:float|None, high:float|None): return x.clamp(low, high)
 @_operation
@@ -89,7 +89,7 @@ def _softmax(x, *, axis:int): return x.softmax(axis)
 @_operation
 def _log_softmax(x, *, axis:int): return x.log_softmax(axis)
 
-# %% ../nbs/04_onnx_graph.ipynb #a2e2edbd
+# %% ../nbs/04_onnx_graph.ipynb #52d44d0e
 @_operation
 def _expand(x, image, *, dims:list): return x.expand([-d*len(image) if d < 0 else d for d in dims])
 @_operation
@@ -107,7 +107,7 @@ def _unsqueeze(x, *, axes:list): # in the result's axes, in ascending order
     for axis in axes: x = x.unsqueeze(axis)
     return x
 
-# %% ../nbs/04_onnx_graph.ipynb #c603be56
+# %% ../nbs/04_onnx_graph.ipynb #c0c828af
 @_operation
 def _concat(*xs, axis:int): return torch.cat(xs, axis)
 @_operation
@@ -122,7 +122,7 @@ def _slice(x, *, axis:int, start:int, end:int|None, step:int):
 @_operation
 def _pad(x, *, amounts:list, mode:str, value:float|None): return F.pad(x, amounts, mode, value)
 
-# %% ../nbs/04_onnx_graph.ipynb #ee27502a
+# %% ../nbs/04_onnx_graph.ipynb #fdac4ee1
 @_operation
 def _mean(x, *, axes:list, keep:bool): return x.mean(axes, keep)
 @_operation
@@ -144,7 +144,7 @@ def _max_pool(x, *, size:list, stride:list, padding:list, dilation:list, ceil:bo
 def _avg_pool(x, *, size:list, stride:list, padding:list, ceil:bool, count_padding:bool):
     return F.avg_pool2d(x, size, stride, padding, ceil, count_padding)
 
-# %% ../nbs/04_onnx_graph.ipynb #eecc8923
+# %% ../nbs/04_onnx_graph.ipynb #50a73693
 @_operation
 def _to_float(x, image): return x.to(image.dtype)
 @_operation
@@ -154,7 +154,7 @@ def _to_bool(x): return x.bool()
 @_operation
 def _instance_norm(x, weight, bias, *, eps:float): return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
 
-# %% ../nbs/04_onnx_graph.ipynb #f8b59d5d
+# %% ../nbs/04_onnx_graph.ipynb #78418db3
 LAYERS = dict(conv1d=nn.Conv1d, conv2d=nn.Conv2d, linear=nn.Linear, prelu=nn.PReLU, layer_norm=nn.LayerNorm,
               batch_norm1d=nn.BatchNorm1d, batch_norm2d=nn.BatchNorm2d)
 
@@ -165,12 +165,12 @@ _LAYER_ATTRIBUTES = dict(
     prelu=dict(num_parameters=int), layer_norm=dict(normalized_shape=list, eps=float, bias=bool),
     **{f'batch_norm{n}d': dict(num_features=int, eps=float, momentum=float) for n in (1,2)})
 
-# %% ../nbs/04_onnx_graph.ipynb #e04f09b0
+# %% ../nbs/04_onnx_graph.ipynb #a7a48c6a
 def _layer(op, attributes):
     "A layer in evaluation mode. Lists of JSON become the tuples that torch's layers show."
     return LAYERS[op](**{k: tuple(v) if isinstance(v, list) else v for k,v in attributes.items()}).eval()
 
-# %% ../nbs/04_onnx_graph.ipynb #422a004c
+# %% ../nbs/04_onnx_graph.ipynb #e82c1565
 def _is_of(value, kind):
     "Whether an attribute is of a type. A list is one of whole numbers, and a bool is no number."
     if isinstance(kind, UnionType): return any(_is_of(value, k) for k in kind.__args__)
@@ -185,14 +185,14 @@ def _kinds(op):
     except ValueError: return {} # a function in C
     return {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
 
-# %% ../nbs/04_onnx_graph.ipynb #26c3fbd0
+# %% ../nbs/04_onnx_graph.ipynb #7bdfee94
 def _check_attributes(op, attributes):
     kinds = _kinds(op)
     if attributes.keys() != kinds.keys(): raise ValueError(f'{op} has {[*attributes]}, not {[*kinds]}')
     for name,kind in kinds.items():
         if not _is_of(attributes[name], kind): raise ValueError(f'{op} has {name}={attributes[name]!r}')
 
-# %% ../nbs/04_onnx_graph.ipynb #200bdeec
+# %% ../nbs/04_onnx_graph.ipynb #543e5022
 @dataclass
 class _Call:
     "A step as it is run, with all that can be known before."
@@ -202,7 +202,7 @@ class _Call:
     results:range # Numbers of what it makes
     spent:list=field(default_factory=list) # Numbers of the results that nobody needs after it
 
-# %% ../nbs/04_onnx_graph.ipynb #df7b2572
+# %% ../nbs/04_onnx_graph.ipynb #500a75db
 def _plan(structure):
     "How to run each step of a network."
     calls, n = [], 1
@@ -215,7 +215,7 @@ def _plan(structure):
         if k != structure.output: call.spent.append(k)
     return calls
 
-# %% ../nbs/04_onnx_graph.ipynb #6540cafc
+# %% ../nbs/04_onnx_graph.ipynb #33ee9ba4
 class OnnxGraph(nn.Module):
     "A network out of listed operations, made by `read_onnx` or `OnnxGraph.from_json`."
     def __init__(self,
@@ -230,13 +230,13 @@ class OnnxGraph(nn.Module):
         for call,step in zip(self.plan, structure.steps):
             if call.layer: self.add_module(call.layer, _layer(step.op, step.attributes))
 
-# %% ../nbs/04_onnx_graph.ipynb #10987cd9
+# %% ../nbs/04_onnx_graph.ipynb #7502f362
 @patch(as_prop=True)
 def conventions(self:OnnxGraph)->dict: # `size` (pixels), `mean`, `std` (of pixels in 0–1), `colour` (RGB, BGR)
     "What the file says of its input; a key is missing where it says nothing."
     return self.structure.conventions
 
-# %% ../nbs/04_onnx_graph.ipynb #ebf32f8a
+# %% ../nbs/04_onnx_graph.ipynb #6c155f8a
 @patch
 def _attributes(self:OnnxGraph, i):
     "The attributes of a step, with the number of channels that its layer reads now."
@@ -253,7 +253,7 @@ def input_shape(self:OnnxGraph)->tuple: # Channels, height and width; None where
         channels = self._attributes(first)['in_channels']
     return channels, *sides
 
-# %% ../nbs/04_onnx_graph.ipynb #426cf11b
+# %% ../nbs/04_onnx_graph.ipynb #57664f11
 @patch
 def _check_image(self:OnnxGraph, x):
     wanted = self.input_shape
@@ -261,7 +261,7 @@ def _check_image(self:OnnxGraph, x):
     raise InputError(f'the network takes images (B, {", ".join("any" if w is None else str(w) for w in wanted)}), '
                      f'not {tuple(x.shape)}; change their size or channels, or take another network')
 
-# %% ../nbs/04_onnx_graph.ipynb #eef58847
+# %% ../nbs/04_onnx_graph.ipynb #91e267dd
 @patch
 def forward(self:OnnxGraph,
     x:Tensor, # Images `(B,C,H,W)`, normalised as the network wants them
@@ -278,11 +278,11 @@ def forward(self:OnnxGraph,
         del inputs, made
     return results[self.structure.output]
 
-# %% ../nbs/04_onnx_graph.ipynb #2ec3062b
+# %% ../nbs/04_onnx_graph.ipynb #a221c224
 def _need(condition, message):
     if not condition: raise InputError(message)
 
-# %% ../nbs/04_onnx_graph.ipynb #f95fe587
+# %% ../nbs/04_onnx_graph.ipynb #58c1c1f0
 class _Limited(TorchDispatchMode):
     "Raises `InputError` where one tensor has more than `most` elements, or all together more than `left`."
     def __init__(self, most=2**27, left=2**31):
@@ -298,12 +298,12 @@ class _Limited(TorchDispatchMode):
                   f'it asks for a tensor of the shape {tuple(t.shape)}, which is too much')
         return made
 
-# %% ../nbs/04_onnx_graph.ipynb #f0c9d439
+# %% ../nbs/04_onnx_graph.ipynb #d3693b06
 def _limited(f, *args, **limits):
     "`f` on the meta device, within the limits."
     with torch.device('meta'), _Limited(**limits): return f(*args)
 
-# %% ../nbs/04_onnx_graph.ipynb #2ffb70de
+# %% ../nbs/04_onnx_graph.ipynb #0527fc65
 @torch.no_grad()
 def _check_runs(structure):
     "Raise an exception if a network can't be built, or can't map two images to two results, within the limits."
@@ -311,7 +311,7 @@ def _check_runs(structure):
     out = _limited(lambda: OnnxGraph(structure)(torch.zeros(2, *shape)))
     if out.ndim < 1 or len(out) != 2: raise ValueError(f'two images give a result {tuple(out.shape)}')
 
-# %% ../nbs/04_onnx_graph.ipynb #26b751fd
+# %% ../nbs/04_onnx_graph.ipynb #1e0f2af3
 _FORMAT = 'facereid_nb.onnx_graph 1'
 
 @patch
@@ -323,7 +323,7 @@ def to_json(self:OnnxGraph)->str: # For `OnnxGraph.from_json`
     return json.dumps(dict(format=_FORMAT, input_shape=self.input_shape, conventions=s.conventions, weights=weights,
                            steps=steps, output=s.output), allow_nan=False, separators=(',',':'))
 
-# %% ../nbs/04_onnx_graph.ipynb #7a98b7d6
+# %% ../nbs/04_onnx_graph.ipynb #44f2810a
 def _input(value, n_made, weights):
     "An input of a step out of JSON, where `n_made` results are there."
     if isinstance(value, list):
@@ -333,7 +333,7 @@ def _input(value, n_made, weights):
           f'the input {value!r}, which nothing makes')
     return value
 
-# %% ../nbs/04_onnx_graph.ipynb #bf35eda6
+# %% ../nbs/04_onnx_graph.ipynb #a4fd9ac3
 def _steps(parts, weights):
     "Steps out of JSON, and how many results there are."
     steps, n = [], 1
@@ -344,7 +344,7 @@ def _steps(parts, weights):
         n += steps[-1].n_results
     return tuple(steps), n
 
-# %% ../nbs/04_onnx_graph.ipynb #2ebe14b3
+# %% ../nbs/04_onnx_graph.ipynb #ea3e7cae
 _DTYPES = ('float32', 'int64', 'bool')
 
 def _weight(name, shape, dtype, trained):
@@ -353,7 +353,7 @@ def _weight(name, shape, dtype, trained):
     _need(dtype in _DTYPES and type(trained) is bool and not (trained and dtype != 'float32'), f'{name} of {dtype}')
     return Weight(tuple(shape), dtype, trained)
 
-# %% ../nbs/04_onnx_graph.ipynb #2c62d244
+# %% ../nbs/04_onnx_graph.ipynb #b03e36d5
 def _conventions(found):
     "What a file says of its input, out of JSON."
     kinds = dict(size=int, colour=str, mean=list, std=list)
@@ -362,7 +362,7 @@ def _conventions(found):
         if name in ('mean','std'): _need(all(_is_of(v, float) for v in value), f'{name}={value!r}')
     return {k: tuple(v) if isinstance(v, list) else v for k,v in found.items()}
 
-# %% ../nbs/04_onnx_graph.ipynb #1e97c8d5
+# %% ../nbs/04_onnx_graph.ipynb #964cec3e
 def _structure(text):
     "The structure in a JSON text. Raises all kinds of exceptions if it can't be one."
     s = json.loads(text)
@@ -374,7 +374,7 @@ def _structure(text):
     _need(type(s['output']) is int and 0 < s['output'] < n, f'the output {s["output"]!r}')
     return Structure(shape, steps, weights, s['output'], _conventions(s['conventions']))
 
-# %% ../nbs/04_onnx_graph.ipynb #48c79320
+# %% ../nbs/04_onnx_graph.ipynb #0315411c
 @patch(cls_method=True)
 def from_json(cls:OnnxGraph,
     text:str, # What `to_json` gave
@@ -391,7 +391,7 @@ def from_json(cls:OnnxGraph,
     for t in (*graph.parameters(), *graph.buffers()): t.detach().zero_()
     return _laid_out(graph)
 
-# %% ../nbs/04_onnx_graph.ipynb #ac6836b7
+# %% ../nbs/04_onnx_graph.ipynb #c78f9c99
 def _laid_out(graph):
     for m in graph.modules():
         if isinstance(m, nn.Conv2d): m.to(memory_format=torch.channels_last)
@@ -401,7 +401,7 @@ def _short(error):
     "The first line of an error's message, or its kind."
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
-# %% ../nbs/04_onnx_graph.ipynb #dffbe4ee
+# %% ../nbs/04_onnx_graph.ipynb #5cb1564f
 def _onnx():
     try: import onnx
     except ImportError as e:
@@ -415,7 +415,7 @@ def _check_head(path):
     _need(not head.startswith(b'version https://git-lfs'), 'is a Git LFS pointer, not the network; run git lfs pull')
     _need(not head.startswith(b'<'), 'is a web page, not a network; download the file itself')
 
-# %% ../nbs/04_onnx_graph.ipynb #fe329b28
+# %% ../nbs/04_onnx_graph.ipynb #f2ef060e
 def _opened(path):
     "The ONNX model in a file, with nothing of it looked at yet."
     _check_head(path)
@@ -426,7 +426,7 @@ def _opened(path):
     _need(model.graph.node and model.opset_import, broken)
     return model
 
-# %% ../nbs/04_onnx_graph.ipynb #74840c8e
+# %% ../nbs/04_onnx_graph.ipynb #9bd05572
 def _attribute_tensors(node): return [t for a in node.attribute for t in ([a.t] if a.HasField('t') else a.tensors)]
 
 def _check_tensors(graph):
@@ -439,7 +439,7 @@ def _check_tensors(graph):
 
 def _some(names): return ', '.join(repr(n) for n in names[:3]) + (', …' if len(names) > 3 else '')
 
-# %% ../nbs/04_onnx_graph.ipynb #b0bf3e7d
+# %% ../nbs/04_onnx_graph.ipynb #74ce52b1
 def _check_operators(model):
     nodes = model.graph.node
     custom = sorted({f'{n.domain}.{n.op_type}' for n in nodes if n.domain not in ('','ai.onnx')})
@@ -453,7 +453,7 @@ def _check_operators(model):
     _need(not unknown, f'has operators that are not known here ({_some(unknown)}); it can still be run by '
                        'ONNX Runtime, but not as a backbone')
 
-# %% ../nbs/04_onnx_graph.ipynb #cd290bf7
+# %% ../nbs/04_onnx_graph.ipynb #16203740
 def _opset(model):
     "The version of ONNX's operators that a model is written in."
     versions = [o.version for o in model.opset_import if o.domain in ('','ai.onnx')]
@@ -462,7 +462,7 @@ def _opset(model):
     _need(7 <= versions[0] <= newest, f'is written in opset {versions[0]}; export it with an opset from 7 to {newest}')
     return versions[0]
 
-# %% ../nbs/04_onnx_graph.ipynb #587d0b28
+# %% ../nbs/04_onnx_graph.ipynb #7a5a5558
 def _one(values, what):
     _need(len(values) == 1, f'has {len(values)} {what}s ({_some([v.name for v in values])}); '
                             'export the network with one image as input and one embedding as output')
@@ -480,7 +480,7 @@ def _image(graph):
                                                        'channels first')
     return image.name, tuple(shape)
 
-# %% ../nbs/04_onnx_graph.ipynb #c88ce6dc
+# %% ../nbs/04_onnx_graph.ipynb #2d6162b1
 def _tensor(proto):
     "The values of an ONNX tensor."
     from onnx import numpy_helper, TensorProto as T
@@ -494,7 +494,7 @@ def _tensor(proto):
     kind = 'float32' if proto.data_type in floats else 'bool' if proto.data_type == T.BOOL else 'int64'
     return torch.from_numpy(array.astype(kind, order='C'))
 
-# %% ../nbs/04_onnx_graph.ipynb #58e54e0a
+# %% ../nbs/04_onnx_graph.ipynb #b3dee407
 @dataclass(eq=False)
 class _Value:
     "What is known of a result: on the meta device where it depends on the image, else its values."
@@ -515,14 +515,14 @@ class _Value:
     def batch_axis(self):
         return next((i for i,(a,b) in enumerate(zip(self.one.shape, self.two.shape)) if a != b), None)
 
-# %% ../nbs/04_onnx_graph.ipynb #d3dc1b79
+# %% ../nbs/04_onnx_graph.ipynb #054bd58a
 def _batch_dims(one, two):
     "The shape for any number of images, of the shapes with one and with two."
     _need(len(one) == len(two) and all(b in (a, 2*a) for a,b in zip(one, two)),
           f'of one image it makes {tuple(one)}, and of two {tuple(two)}')
     return [a if a == b else -a for a,b in zip(one, two)]
 
-# %% ../nbs/04_onnx_graph.ipynb #4a61f1a6
+# %% ../nbs/04_onnx_graph.ipynb #53f16d2e
 @dataclass(eq=False)
 class _Constant:
     "A tensor that a step reads."
@@ -538,7 +538,7 @@ class _Draft:
     state:dict # Weights of its layer
     outputs:list=field(default_factory=list) # Of `_Value`
 
-# %% ../nbs/04_onnx_graph.ipynb #a0d53e3b
+# %% ../nbs/04_onnx_graph.ipynb #68788762
 def _meta(i, images):
     "An input of a step on the meta device; `images` is 0 for one image and 1 for two."
     if isinstance(i, tuple): return i[0]
@@ -560,7 +560,7 @@ def run(self:_Draft):
     self.outputs = [_Value(*pair, self) for pair in pairs]
     return self.outputs
 
-# %% ../nbs/04_onnx_graph.ipynb #90e177dd
+# %% ../nbs/04_onnx_graph.ipynb #20be9e16
 def _small(f, *args):
     "See that what `f` will compute is small, on the meta device."
     _limited(f, *args, most=2**25)
@@ -584,7 +584,7 @@ class _Reader:
         one = of(0)
         return _Value(one, one if all(v.one is v.two for v in values) else of(1))
 
-# %% ../nbs/04_onnx_graph.ipynb #3c6fe597
+# %% ../nbs/04_onnx_graph.ipynb #09f4cd50
 def _constant(op, value, others):
     "A known value as the input of a step."
     t = value.one
@@ -594,7 +594,7 @@ def _constant(op, value, others):
     while t.ndim > 4 and len(t) == 1 and rank >= t.ndim and op in _TAKES_NUMBERS: t = t[0]
     return _Constant(t, t.is_floating_point() and op != 'where')
 
-# %% ../nbs/04_onnx_graph.ipynb #6617af6b
+# %% ../nbs/04_onnx_graph.ipynb #a525ed52
 @patch
 def operand(self:_Reader, op, value, others):
     "A value as the input of a step."
@@ -617,7 +617,7 @@ def step(self:_Reader, op, *values, state=None, **attributes):
     made = draft.run()
     return made if op == 'split' else made[0]
 
-# %% ../nbs/04_onnx_graph.ipynb #adc8f6ac
+# %% ../nbs/04_onnx_graph.ipynb #a94949d4
 def _batch_position(shape, axis, dims):
     "The axis of `dims` that takes the images when `shape`, with the images in `axis`, becomes `dims`."
     inner = math.prod(shape[axis:])
@@ -625,7 +625,7 @@ def _batch_position(shape, axis, dims):
     _need(found is not None, f'reshaping {tuple(shape)} to {tuple(dims)} would mix images')
     return found
 
-# %% ../nbs/04_onnx_graph.ipynb #618b233c
+# %% ../nbs/04_onnx_graph.ipynb #8f363f39
 def _concrete(shape, target):
     "A target of ONNX's Reshape without 0 (as before) and −1 (the rest)."
     dims = [shape[i] if d == 0 else d for i,d in enumerate(target)]
@@ -641,7 +641,7 @@ def reshape(self:_Reader, x, target):
     if (axis := x.batch_axis) is not None: dims[_batch_position(x.shape, axis, dims)] = -1
     return self.step('reshape', x, dims=dims)
 
-# %% ../nbs/04_onnx_graph.ipynb #9ca8731b
+# %% ../nbs/04_onnx_graph.ipynb #5eb1633f
 _READERS = {}
 
 def _reads(*ops):
@@ -650,7 +650,7 @@ def _reads(*ops):
         return f
     return register
 
-# %% ../nbs/04_onnx_graph.ipynb #df321567
+# %% ../nbs/04_onnx_graph.ipynb #685727f1
 @dataclass
 class _Node:
     op:str
@@ -672,7 +672,7 @@ class _Node:
         if name in self.attributes: return self.attributes[name]
         return default if i is None or self[i] is None else self.known(i, name)
 
-# %% ../nbs/04_onnx_graph.ipynb #763edf2a
+# %% ../nbs/04_onnx_graph.ipynb #9f7eb367
 _PLAIN = dict(
     Add='add', Sub='sub', Mul='mul', Equal='equal', Less='less', LessOrEqual='less_equal', Greater='greater',
     GreaterOrEqual='greater_equal', And='logical_and', Or='logical_or', Not='logical_not', Abs='abs', Ceil='ceil',
@@ -686,7 +686,7 @@ def _read_plain(r, n): return r.step(_PLAIN[n.op], *n.inputs)
 @_reads('Identity', 'Dropout')
 def _read_identity(r, n): return n[0]
 
-# %% ../nbs/04_onnx_graph.ipynb #fec3dd4f
+# %% ../nbs/04_onnx_graph.ipynb #dcbf1622
 @_reads('LeakyRelu')
 def _read_leaky_relu(r, n): return r.step('leaky_relu', n[0], slope=n.get('alpha', 0.01))
 
@@ -701,17 +701,17 @@ def _read_gelu(r, n): return r.step('gelu', n[0], approximate=_text(n.get('appro
 
 def _text(value): return value.decode() if isinstance(value, bytes) else value
 
-# %% ../nbs/04_onnx_graph.ipynb #db2d26ea
+# %% ../nbs/04_onnx_graph.ipynb #e56a0c4a
 @_reads('Div')
 def _read_div(r, n):
     whole = all(v.known and not v.one.is_floating_point() for v in n.inputs)
     return r.fold(partial(torch.div, rounding_mode='trunc'), *n.inputs) if whole else r.step('div', *n.inputs)
 
-# %% ../nbs/04_onnx_graph.ipynb #d54bec1e
+# %% ../nbs/04_onnx_graph.ipynb #ecdd07e8
 @_reads('Mod')
 def _read_mod(r, n): return r.step('fmod' if n.get('fmod', 0) else 'remainder', *n.inputs)
 
-# %% ../nbs/04_onnx_graph.ipynb #d098cdef
+# %% ../nbs/04_onnx_graph.ipynb #d729481f
 def _bound(n, i, name):
     "A bound of `Clip` that is a number; None: there is none, or it is no number."
     if n[i] is None or not n[i].fixed: return n.get(name)
@@ -727,7 +727,7 @@ def _read_clip(r, n):
         if n[i] is not None and not n[i].fixed: x = r.step(op, x, n[i])
     return x
 
-# %% ../nbs/04_onnx_graph.ipynb #8b39322d
+# %% ../nbs/04_onnx_graph.ipynb #b495895e
 @_reads('Max', 'Min', 'Sum', 'Mean')
 def _read_several(r, n):
     op = dict(Max='maximum', Min='minimum').get(n.op, 'add')
@@ -738,7 +738,7 @@ def _read_several(r, n):
 
 def _known(tensor): return _Value(tensor, tensor)
 
-# %% ../nbs/04_onnx_graph.ipynb #9fcfa111
+# %% ../nbs/04_onnx_graph.ipynb #fce876f9
 @_reads('Cast', 'CastLike')
 def _read_cast(r, n):
     if n.op == 'Cast': kind = {1:'float', 10:'float', 11:'float', 16:'float', 9:'bool'}.get(n.get('to'), 'int')
@@ -748,7 +748,7 @@ def _read_cast(r, n):
     if kind == 'float': return x if x.one.is_floating_point() else r.step('to_float', x, r.image)
     return r.step(f'to_{kind}', x)
 
-# %% ../nbs/04_onnx_graph.ipynb #0561ac81
+# %% ../nbs/04_onnx_graph.ipynb #aaeb9d0a
 def _side_pads(n, shape, size, stride, dilation):
     "Padding before each axis and after it."
     auto = _text(n.get('auto_pad', 'NOTSET'))
@@ -761,7 +761,7 @@ def _side_pads(n, shape, size, stride, dilation):
     less, more = [w // 2 for w in whole], [w - w//2 for w in whole]
     return (more, less) if auto == 'SAME_LOWER' else (less, more)
 
-# %% ../nbs/04_onnx_graph.ipynb #ceda9161
+# %% ../nbs/04_onnx_graph.ipynb #4d0b1a01
 def _padded(r, x, before, after, value=0.):
     "`x` with padding of its last axes, and the padding that is left for a layer: all that is the same on both sides."
     if before == after: return x, before
@@ -772,7 +772,7 @@ def _window(n, size):
     "Stride and dilation of a convolution or pooling."
     return n.get('strides', [1]*len(size)), n.get('dilations', [1]*len(size))
 
-# %% ../nbs/04_onnx_graph.ipynb #daa7e866
+# %% ../nbs/04_onnx_graph.ipynb #00fdbcf4
 def _weights(n, *numbers):
     "Weights of a layer, which must be known; None where one is missing."
     for i in numbers: _need(n[i] is None or n[i].fixed, 'its weights are computed from the image')
@@ -780,7 +780,7 @@ def _weights(n, *numbers):
 
 def _state(**tensors): return {name: t for name,t in tensors.items() if t is not None}
 
-# %% ../nbs/04_onnx_graph.ipynb #9f9959e6
+# %% ../nbs/04_onnx_graph.ipynb #b6df00a6
 def _strided(r, x, stride):
     "Every so many pixels of a map."
     for axis,step in enumerate(stride, 2): x = _sliced(r, x, axis, 0, 2**63 - 1, step)
@@ -789,7 +789,7 @@ def _strided(r, x, stride):
 def _is_strided_point(weight, stride, padding, groups):
     return weight.shape[2:].numel() == 1 and max(stride) > 1 and not any(padding) and weight.shape[1]*groups < 8
 
-# %% ../nbs/04_onnx_graph.ipynb #e7871326
+# %% ../nbs/04_onnx_graph.ipynb #7ed85477
 @_reads('Conv')
 def _read_conv(r, n):
     weight, bias = _weights(n, 1, 2)
@@ -802,7 +802,7 @@ def _read_conv(r, n):
                   in_channels=weight.shape[1]*groups, out_channels=len(weight), kernel_size=size, stride=stride,
                   padding=padding, dilation=dilation, groups=groups, bias=bias is not None)
 
-# %% ../nbs/04_onnx_graph.ipynb #b8896abe
+# %% ../nbs/04_onnx_graph.ipynb #fa8ec79f
 def _linear(r, x, weight, bias=None):
     return r.step('linear', x, state=_state(weight=weight.contiguous(), bias=bias), out_features=len(weight),
                   in_features=weight.shape[1], bias=bias is not None)
@@ -813,7 +813,7 @@ def _read_matmul(r, n):
     layer = not x.known and w.fixed and w.ndim == 2 and x.ndim > 1
     return _linear(r, x, w.one.T) if layer else r.step('matmul', x, w)
 
-# %% ../nbs/04_onnx_graph.ipynb #3e1b24e6
+# %% ../nbs/04_onnx_graph.ipynb #5e8e33cc
 @_reads('Gemm')
 def _read_gemm(r, n):
     (weight, bias), x = _weights(n, 1, 2), n[0]
@@ -822,7 +822,7 @@ def _read_gemm(r, n):
     if bias is not None: bias = (bias*n.get('beta', 1.)).broadcast_to(1, len(weight))[0].clone()
     return _linear(r, x, weight, bias)
 
-# %% ../nbs/04_onnx_graph.ipynb #3c197bd6
+# %% ../nbs/04_onnx_graph.ipynb #a2458453
 @_reads('BatchNormalization')
 def _read_batch_norm(r, n):
     eps, x, training = n.get('epsilon', 1e-5), n[0], bool(n.get('training_mode', 0))
@@ -836,7 +836,7 @@ def _read_batch_norm(r, n):
 def _batch_norm(training, eps, x, weight, bias, mean, var):
     return F.batch_norm(x, mean.clone(), var.clone(), weight, bias, training, eps=eps)
 
-# %% ../nbs/04_onnx_graph.ipynb #e04f9672
+# %% ../nbs/04_onnx_graph.ipynb #11d8fb34
 @_reads('PRelu')
 def _read_prelu(r, n):
     (slope,), x = _weights(n, 1), n[0]
@@ -850,7 +850,7 @@ def _one_per_channel(slope, shape):
     channels = (shape[1], *[1]*(len(shape) - 2))
     return tuple(slope.shape) in (channels, (1, *channels)) or tuple(slope.shape) == shape[1:2] != shape[-1:]
 
-# %% ../nbs/04_onnx_graph.ipynb #16574fed
+# %% ../nbs/04_onnx_graph.ipynb #74a55bbf
 @_reads('LayerNormalization')
 def _read_layer_norm(r, n):
     (weight, bias), x = _weights(n, 1, 2), n[0]
@@ -862,7 +862,7 @@ def _read_layer_norm(r, n):
 @_reads('InstanceNormalization')
 def _read_instance_norm(r, n): return r.step('instance_norm', *n.inputs, eps=n.get('epsilon', 1e-5))
 
-# %% ../nbs/04_onnx_graph.ipynb #b4b9b1a7
+# %% ../nbs/04_onnx_graph.ipynb #fbe85246
 @_reads('MaxPool')
 def _read_max_pool(r, n):
     size = n.get('kernel_shape')
@@ -884,13 +884,13 @@ def _read_average_pool(r, n):
     return r.step('avg_pool', x, size=size, stride=stride, padding=padding, ceil=bool(n.get('ceil_mode', 0)),
                   count_padding=counted)
 
-# %% ../nbs/04_onnx_graph.ipynb #ee13b6d8
+# %% ../nbs/04_onnx_graph.ipynb #a1faf108
 @_reads('GlobalAveragePool', 'GlobalMaxPool')
 def _read_global_pool(r, n):
     op = 'mean' if n.op == 'GlobalAveragePool' else 'amax'
     return r.step(op, n[0], axes=list(range(2, n[0].ndim)), keep=True)
 
-# %% ../nbs/04_onnx_graph.ipynb #c4d069dc
+# %% ../nbs/04_onnx_graph.ipynb #586bb2c5
 _REDUCTIONS = dict(ReduceMean='mean', ReduceSum='sum', ReduceMax='amax', ReduceMin='amin', ReduceL1=1., ReduceL2=2.)
 
 @_reads(*_REDUCTIONS, 'ReduceSumSquare')
@@ -902,13 +902,13 @@ def _read_reduction(r, n):
     attributes = dict(axes=sorted(a % x.ndim for a in axes or range(x.ndim)), keep=bool(n.get('keepdims', 1)))
     return r.step(op, x, **attributes) if isinstance(op, str) else r.step('norm', x, power=op, **attributes)
 
-# %% ../nbs/04_onnx_graph.ipynb #7d0b1b4e
+# %% ../nbs/04_onnx_graph.ipynb #14207201
 @_reads('CumSum')
 def _read_cumsum(r, n):
     _need(not n.get('exclusive', 0) and not n.get('reverse', 0), 'it is exclusive or reversed')
     return r.step('cumsum', n[0], axis=n.known(1, 'axis') % n[0].ndim)
 
-# %% ../nbs/04_onnx_graph.ipynb #19b2b38f
+# %% ../nbs/04_onnx_graph.ipynb #7e1e3a23
 @_reads('Softmax', 'LogSoftmax')
 def _read_softmax(r, n):
     x, op = n[0], 'softmax' if n.op == 'Softmax' else 'log_softmax'
@@ -921,7 +921,7 @@ def _read_softmax(r, n):
 def _read_unit_length(r, n):
     return r.step('unit_length', n[0], power=float(n.get('p', 2)), axis=n.get('axis', -1))
 
-# %% ../nbs/04_onnx_graph.ipynb #619d87da
+# %% ../nbs/04_onnx_graph.ipynb #1b43582a
 @_reads('Shape')
 def _read_shape(r, n):
     part = slice(n.get('start', 0), n.get('end'))
@@ -930,7 +930,7 @@ def _read_shape(r, n):
 @_reads('Size')
 def _read_size(r, n): return _Value(*(torch.tensor(n[0][i].numel()) for i in (0,1)))
 
-# %% ../nbs/04_onnx_graph.ipynb #a31066e9
+# %% ../nbs/04_onnx_graph.ipynb #8715877f
 def _made_of(f, *inputs):
     "`f` of the values of known inputs, for each of the two batches, within the limits."
     _need(all(v.known for v in inputs), 'it depends on the image')
@@ -948,7 +948,7 @@ def _read_constant_of_shape(r, n):
 @_reads('Range')
 def _read_range(r, n): return _made_of(torch.arange, *n.inputs)
 
-# %% ../nbs/04_onnx_graph.ipynb #492baff3
+# %% ../nbs/04_onnx_graph.ipynb #a38d0e87
 _CONSTANTS = ('value','value_float','value_floats','value_int','value_ints')
 
 @_reads('Constant')
@@ -957,7 +957,7 @@ def _read_constant(r, n):
     _need(found, 'it holds no number')
     return _known(found[0] if isinstance(found[0], Tensor) else torch.tensor(found[0]))
 
-# %% ../nbs/04_onnx_graph.ipynb #b0810ec0
+# %% ../nbs/04_onnx_graph.ipynb #be346c95
 @_reads('Reshape')
 def _read_reshape(r, n):
     x, shape = n.inputs
@@ -972,7 +972,7 @@ def _read_flatten(r, n):
     axis += len(shape) if axis < 0 else 0
     return r.reshape(n[0], [math.prod(shape[:axis]), math.prod(shape[axis:])])
 
-# %% ../nbs/04_onnx_graph.ipynb #100cd397
+# %% ../nbs/04_onnx_graph.ipynb #763d8262
 @_reads('Expand')
 def _read_expand(r, n):
     x = n[0]
@@ -982,7 +982,7 @@ def _read_expand(r, n):
     if x.known: return _Value(x.one.expand(one), x.two.expand(two))
     return x if two == x.two.shape else r.step('expand', x, r.image, dims=_batch_dims(one, two))
 
-# %% ../nbs/04_onnx_graph.ipynb #cde2c968
+# %% ../nbs/04_onnx_graph.ipynb #29937af6
 @_reads('Transpose')
 def _read_transpose(r, n): return r.step('permute', n[0], order=n.get('perm', [*reversed(range(n[0].ndim))]))
 
@@ -999,11 +999,11 @@ def _read_squeeze(r, n):
     _need(x.batch_axis not in axes, 'it takes the axis of the images away')
     return r.step('squeeze', x, axes=sorted(axes))
 
-# %% ../nbs/04_onnx_graph.ipynb #3090c832
+# %% ../nbs/04_onnx_graph.ipynb #74c1c858
 @_reads('Tile')
 def _read_tile(r, n): return r.step('repeat', n[0], times=n.known(1, 'repeats'))
 
-# %% ../nbs/04_onnx_graph.ipynb #2dceb86a
+# %% ../nbs/04_onnx_graph.ipynb #6400c3d0
 _PAD_MODES = dict(constant='constant', reflect='reflect', edge='replicate', wrap='circular')
 
 def _pads(n, ndim):
@@ -1024,7 +1024,7 @@ def _read_pad(r, n):
     amounts = [p for pair in reversed(pairs[first:]) for p in pair]
     return r.step('pad', x, amounts=amounts, mode=mode, value=value)
 
-# %% ../nbs/04_onnx_graph.ipynb #9d14ed5f
+# %% ../nbs/04_onnx_graph.ipynb #59c4e62b
 def _sliced(r, x, axis, start, end, step):
     "A slice along one axis, with the start and end that ONNX's rules give."
     if step < 0:
@@ -1044,7 +1044,7 @@ def _read_slice(r, n):
     for axis,start,end,step in zip(axes, starts, ends, steps): x = _sliced(r, x, axis % x.ndim, start, end, step)
     return x
 
-# %% ../nbs/04_onnx_graph.ipynb #c52770f2
+# %% ../nbs/04_onnx_graph.ipynb #f0cce6a3
 @_reads('Split')
 def _read_split(r, n):
     x, axis = n[0], n.get('axis', 0) % n[0].ndim
@@ -1054,7 +1054,7 @@ def _read_split(r, n):
     sizes = n.ints('split', 1, [min(each, length - i*each) for i in range(n.n_outputs)])
     return r.step('split', x, sizes=sizes, axis=axis)
 
-# %% ../nbs/04_onnx_graph.ipynb #37bf6e17
+# %% ../nbs/04_onnx_graph.ipynb #ec621eb7
 @_reads('Concat')
 def _read_concat(r, n):
     axis = n.get('axis') % n[0].ndim
@@ -1071,7 +1071,7 @@ def _for_each_image(r, values, axis):
         return r.step('expand', v, r.image, dims=dims)
     return [laid_out(v) for v in values]
 
-# %% ../nbs/04_onnx_graph.ipynb #2b0abd51
+# %% ../nbs/04_onnx_graph.ipynb #8b1aafde
 @_reads('Gather')
 def _read_gather(r, n):
     x, index = n[0], n[1]
@@ -1084,7 +1084,7 @@ def _read_gather(r, n):
     picked = r.step('index_select', x, _known(at.flatten()), axis=axis)
     return picked if at.ndim == 1 else r.reshape(picked, [*x.shape[:axis], *at.shape, *x.shape[axis+1:]])
 
-# %% ../nbs/04_onnx_graph.ipynb #b24877b3
+# %% ../nbs/04_onnx_graph.ipynb #3f725f50
 def _attribute(a):
     "An attribute's value, tensors converted."
     from onnx import helper
@@ -1105,7 +1105,7 @@ def read(self:_Reader, node):
         _need(self.left >= 0, 'it computes more constants than a face network needs')
         self.values[name] = value
 
-# %% ../nbs/04_onnx_graph.ipynb #5be3332d
+# %% ../nbs/04_onnx_graph.ipynb #e6976924
 @patch
 def read_all(self:_Reader, graph):
     "Add what all nodes do; the value that the network gives."
@@ -1121,7 +1121,7 @@ def read_all(self:_Reader, graph):
                                                                 'export it in evaluation mode')
     return out
 
-# %% ../nbs/04_onnx_graph.ipynb #bf81a96a
+# %% ../nbs/04_onnx_graph.ipynb #6d5f31d0
 def _maker(value, op):
     "The step that makes a value, if it is of a kind."
     d = value.maker if isinstance(value, _Value) else None
@@ -1142,7 +1142,7 @@ def _readers_of(drafts):
             if isinstance(i, _Value): found.setdefault(i, []).append(d)
     return found
 
-# %% ../nbs/04_onnx_graph.ipynb #2b7e0fb2
+# %% ../nbs/04_onnx_graph.ipynb #495ae936
 def _mean_of(value):
     "What a value is the mean of over the last axis, which is kept; None if it is no such mean."
     d = _maker(value, 'mean')
@@ -1155,7 +1155,7 @@ def _square_of(value):
     d = _maker(value, 'mul')
     return d.inputs[0] if d and d.inputs[0] is d.inputs[1] else None
 
-# %% ../nbs/04_onnx_graph.ipynb #4227e56e
+# %% ../nbs/04_onnx_graph.ipynb #86b1b1b2
 def _normalised(div):
     "What a division normalises over its last axis, and epsilon; None if it does something else."
     sub, root = (_maker(i, op) for i,op in zip(div.inputs, ('sub','sqrt')))
@@ -1164,7 +1164,7 @@ def _normalised(div):
     x, mean = sub.inputs
     return (x, eps) if isinstance(x, _Value) and _mean_of(mean) is x else None
 
-# %% ../nbs/04_onnx_graph.ipynb #c806b93b
+# %% ../nbs/04_onnx_graph.ipynb #d33260ae
 def _with_constant(readers, value, op, shape):
     "The only reader of a value, if it is a step of a kind with a constant of that shape; and the constant."
     d, *more = readers.get(value, [None])
@@ -1178,7 +1178,7 @@ def become(self:_Draft, op, inputs, attributes, state=None):
     "Make the same value in another way."
     self.op, self.inputs, self.attributes, self.state = op, inputs, attributes, state or {}
 
-# %% ../nbs/04_onnx_graph.ipynb #bddf2aaa
+# %% ../nbs/04_onnx_graph.ipynb #14fa911a
 def _fuse_layer_norm(div, readers):
     found = _normalised(div) if div.op == 'div' else None
     if not found: return
@@ -1189,7 +1189,7 @@ def _fuse_layer_norm(div, readers):
     (shift or scale).become('layer_norm', [x], dict(normalized_shape=list(shape), eps=eps, bias=shift is not None),
                             _state(weight=weight, bias=bias))
 
-# %% ../nbs/04_onnx_graph.ipynb #23d1a7b7
+# %% ../nbs/04_onnx_graph.ipynb #e07cb784
 def _erf_sum(draft):
     "x, if the step computes 1 + erf(x/√2)."
     erf, _ = _with_number(draft, 1) if draft.op == 'add' else (None, None)
@@ -1210,7 +1210,7 @@ def _fuse_gelu(draft, readers):
         draft, left = product, left - met
     if x is not None: draft.become('gelu', [x], dict(approximate='none'))
 
-# %% ../nbs/04_onnx_graph.ipynb #03721e69
+# %% ../nbs/04_onnx_graph.ipynb #0eb94de1
 def _fuse_silu(draft, readers):
     if draft.op != 'mul' or len(draft.inputs) != 2: return
     for x,gate in (draft.inputs, draft.inputs[::-1]):
@@ -1223,7 +1223,7 @@ def _fuse_bias(draft, readers):
     if shift is not None:
         shift.become('linear', draft.inputs, draft.attributes | dict(bias=True), draft.state | dict(bias=bias))
 
-# %% ../nbs/04_onnx_graph.ipynb #1f0fd889
+# %% ../nbs/04_onnx_graph.ipynb #65ae4472
 def _needed(drafts, out):
     "The steps on which a value depends."
     wanted, kept = {out}, []
@@ -1240,7 +1240,7 @@ def _fused(drafts, out):
         drafts = _needed(drafts, out)
     return drafts
 
-# %% ../nbs/04_onnx_graph.ipynb #9008d69f
+# %% ../nbs/04_onnx_graph.ipynb #5900609f
 def _channels(i, n):
     "A constant as one number for each of `n` channels; None if it is something else."
     values = torch.tensor(i) if isinstance(i, tuple) else i.tensor if isinstance(i, _Constant) else torch.empty(0)
@@ -1257,7 +1257,7 @@ def _leading(image, readers):
         yield d, constant
         value = d.outputs[0]
 
-# %% ../nbs/04_onnx_graph.ipynb #1a4c7aeb
+# %% ../nbs/04_onnx_graph.ipynb #4f415d2d
 def _affine(image, readers):
     "Scale and shift of each channel that the network begins with. Its constants are held fixed from here on."
     a, b = torch.ones(image.shape[1]).double(), torch.zeros(image.shape[1]).double()
@@ -1267,7 +1267,7 @@ def _affine(image, readers):
             if isinstance(i, _Constant): i.trained = False
     return a, b
 
-# %% ../nbs/04_onnx_graph.ipynb #01e5ed95
+# %% ../nbs/04_onnx_graph.ipynb #21f47d4d
 def _range(a, b):
     "The greatest value of a pixel, 1 or 255, that a network takes which begins with ax + b; None: it doesn't say."
     mean = (-b/a).abs().max().item()
@@ -1276,7 +1276,7 @@ def _range(a, b):
 
 def _pixels(top, n): return dict(mean=(0.,)*n, std=(1/top,)*n) if top else {}
 
-# %% ../nbs/04_onnx_graph.ipynb #54c5788a
+# %% ../nbs/04_onnx_graph.ipynb #9b2cd0dc
 _NOMINAL = dict(NominalRange_0_255=(0.,1/255), Normalized_0_1=(0.,1.), Normalized_1_1=(0.5,0.5))
 
 def _metadata(model, n):
@@ -1295,7 +1295,7 @@ def _numbers(text, n):
     if len(values) != n or not all(map(math.isfinite, values)): return None
     return tuple(v/255 for v in values) if max(values) > 1.5 else tuple(values)
 
-# %% ../nbs/04_onnx_graph.ipynb #9704459d
+# %% ../nbs/04_onnx_graph.ipynb #86a93d08
 def _said(model, reader):
     "All that a file says of its input."
     _, n, height, width = reader.image.shape
@@ -1303,7 +1303,7 @@ def _said(model, reader):
     a, b = _affine(reader.image, _readers_of(reader.drafts))
     return found | _metadata(model, n) | _pixels(_range(a, b), n)
 
-# %% ../nbs/04_onnx_graph.ipynb #6d58fa79
+# %% ../nbs/04_onnx_graph.ipynb #50594be7
 def _numbered(drafts, image):
     "Steps, weights and the tensors of the state dict, and the number of each result."
     numbers, steps, weights, state = {image: 0}, [], {}, {}
@@ -1320,7 +1320,7 @@ def _numbered(drafts, image):
         for v in d.outputs: numbers[v] = len(numbers)
     return tuple(steps), weights, state, numbers
 
-# %% ../nbs/04_onnx_graph.ipynb #63519dc7
+# %% ../nbs/04_onnx_graph.ipynb #94700357
 def _converted(model, shape):
     "Structure and state dict of a model for images of one shape."
     reader = _Reader(_opset(model), _image(model.graph)[0], shape)
@@ -1329,7 +1329,7 @@ def _converted(model, shape):
     steps, weights, state, numbers = _numbered(_fused(_needed(reader.drafts, out), out), reader.image)
     return Structure(shape, steps, weights, numbers[out], said), state
 
-# %% ../nbs/04_onnx_graph.ipynb #9365caa5
+# %% ../nbs/04_onnx_graph.ipynb #d5ba112b
 def _with_size(model, free, sizes):
     "Structure and state dict of a model for the first size that it takes, where its input has the shape `free`."
     for size in sizes:
@@ -1341,14 +1341,15 @@ def _any_size(model):
     "Structure and state dict of a model, whose input may be of any size."
     _, free = _image(model.graph)
     structure, state = _with_size(model, free, (112,224) if None in free[1:] else (112,))
-    if None not in free[1:]: return structure, state
+    usual = tuple(n or 112 for n in free[1:])
+    if None not in free[1:] or structure.input_shape[1:] != usual: return structure, state
     try: other, _ = _with_size(model, free, (160,))
     except InputError: return structure, state
     if (other.steps, other.weights) != (structure.steps, structure.weights): return structure, state
     said = {k: v for k,v in structure.conventions.items() if k != 'size'}
     return replace(structure, input_shape=(structure.input_shape[0], *free[1:]), conventions=said), state
 
-# %% ../nbs/04_onnx_graph.ipynb #0256e2eb
+# %% ../nbs/04_onnx_graph.ipynb #16ccf01b
 @torch.no_grad()
 def _check_batch(graph):
     shape = [n or 112 for n in graph.input_shape]
@@ -1358,7 +1359,7 @@ def _check_batch(graph):
     _need(together.shape == alone.shape and (together - alone).abs().max() <= 1e-3*alone.abs().max(),
           'gives other results for two images together than for each alone; export it with a free batch size')
 
-# %% ../nbs/04_onnx_graph.ipynb #12c596df
+# %% ../nbs/04_onnx_graph.ipynb #9f55804b
 def _read(model):
     _check_tensors(model.graph)
     _check_operators(model)
@@ -1369,7 +1370,7 @@ def _read(model):
     _check_batch(_laid_out(graph))
     return graph
 
-# %% ../nbs/04_onnx_graph.ipynb #88f5c9dd
+# %% ../nbs/04_onnx_graph.ipynb #14a62232
 def read_onnx(
     path, # ONNX file: one image as input, one result, floating-point weights inside the file
 )->OnnxGraph: # In evaluation mode, its weights laid out channels-last

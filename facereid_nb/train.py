@@ -19,7 +19,7 @@ from pathlib import Path
 
 # %% ../nbs/11_train.ipynb #978ad252
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
-import torch, torch.nn.functional as F
+import torch
 from torch import nn, Tensor
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
@@ -44,7 +44,7 @@ from .backbones import check_size, frozen_batch_norm, weights_about
 from .data import (
     ImageError, InputError, NO_CROP, atomic_write, check_names, open_image, progress, valid_split)
 from .distill import (
-    Degraded, Displaced, EmbeddingDistance, Targets, interpolated, student_targets, teachers_of)
+    Degraded, Displaced, EmbeddingDistance, Targets, interpolated, joined, student_targets, teachers_of)
 from .model import (
     ARCFACE, FaceModel, Preprocessing, Recipe, Schedule, channel_statistics, default_device, embed, load_model,
     loader_processes, normalise_images, save_model, to_pixels)
@@ -282,10 +282,10 @@ def _names_learner(items, recipe, num_workers):
 
 # %% ../nbs/11_train.ipynb #311ba7d8
 def _targets(model, items):
-    "What the student is to make of each photo, `(N,D)`."
-    own = embed(model, items.path, mirror=True)
-    if model.recipe.distillation.teachers == ('own',) or not model.recipe.schedule.epochs: return own
-    return student_targets(embed(teachers_of(model), items.path, mirror=True), own)
+    "What the student is to make of each photo, `(N,D)`; zeros where nothing is to be learned."
+    if not model.recipe.schedule.epochs: return torch.zeros(len(items), model.embedding_size)
+    own, teachers = embed(model, items.path, mirror=True), teachers_of(model)
+    return student_targets(joined([own if t is model else embed(t, items.path, mirror=True) for t in teachers]), own)
 
 def _student_learner(items, recipe, num_workers):
     "A `Learner` of what the recipe's teachers make of the photos in `items`."
@@ -625,7 +625,8 @@ def _counts(learn):
     "How many photos, and of how many people, the model learned from, and how many are strangers."
     items, apart = pd.concat([dl.items for dl in learn.dls]), getattr(learn, 'background_items', [])
     named = items['gt'].notna()
-    return dict(photos=len(items), people=int(items['gt'].nunique()), unnamed=int((~named).sum()), background=len(apart))
+    return dict(photos=len(items), people=int(items['gt'].nunique()), unnamed=int((~named).sum()),
+                background=len(apart))
 
 def _faces_of(items):
     "A digest of which photos they are, in their order."
@@ -636,7 +637,8 @@ def _card(learn, history):
     "What the model was made from, and the figures of its best epoch."
     model, r = learn.model, learn.model.recipe
     teachers = r.distillation.teachers if r.distillation and r.schedule.epochs else ()
-    best = history.loc[[history.valid_loss.astype(float).idxmin()]] if history.valid_loss.notna().any() else history[-1:]
+    losses = history.valid_loss.astype(float)
+    best = history.loc[[losses.idxmin()]] if losses.notna().any() else history[-1:]
     return dict(parameters=sum(p.numel() for p in model.backbone.parameters()),
                 started_from=weights_about(r.weights, r.backbone),
                 teachers=[weights_about(t) for t in teachers if t != 'own'], photos=_counts(learn),
