@@ -16,7 +16,7 @@ import numpy as np, pandas as pd
 import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
 from facereid_nb.align import align_faces
 from facereid_nb.data import atomic_write, read_items
-from facereid_nb.model import embed
+from facereid_nb.model import ARCFACE, embed
 from facereid_nb.train import face_learner
 from lfw125 import ALIGNMENT, arguments, enrol, fpir_over_people, mobilefacenet
 
@@ -40,7 +40,7 @@ def trial(names, embeddings, trained, seed):
 def main():
     parser = arguments(__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'), help='crops and a model there are kept')
-    parser.add_argument('--epochs', type=int, default=5)
+    parser.add_argument('--epochs', type=int, default=ARCFACE.schedule.epochs)
     parser.add_argument('--splits', type=int, default=200)
     args = parser.parse_args()
     warnings.simplefilter('ignore')

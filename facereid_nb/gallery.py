@@ -628,10 +628,11 @@ def _check_enrolled(self:Gallery, names):
                               + ', '.join(missing[:5]))
 
 # %% ../nbs/12_gallery.ipynb #56d42cc7
-def _settings_for(recipe, mirror, *how):
-    "Settings, of which the recipe has those that aren't given."
-    of = recipe.decision
-    return GallerySettings(of.mirror if mirror is None else mirror, *how, fpir=of.fpir)
+def _settings_for(model, mirror, *how):
+    "Settings; a mirror image that isn't given is used where the recipe or the model's background has it."
+    of = model.recipe.decision
+    if mirror is None: mirror = of.mirror or model.background is not None
+    return GallerySettings(mirror, *how, fpir=of.fpir)
 
 @patch
 def _take_background(self:Gallery, model):
@@ -662,7 +663,7 @@ def build(cls:Gallery,
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     check_names(items)
     recipe = model.recipe
-    gallery = cls(model.id, _settings_for(recipe, mirror, n_templates, cohort, cohort_weight), model.trained_names)
+    gallery = cls(model.id, _settings_for(model, mirror, n_templates, cohort, cohort_weight), model.trained_names)
     gallery._take_background(model)
     if recipe.decision.gallery == 'class_weights': gallery._use_class_weights(model, set(items['gt']))
     crops = _aligned_crops(items, recipe.preprocessing.align, crops_dir)
