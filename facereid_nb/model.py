@@ -11,7 +11,7 @@ __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'LOW_QUALITY', 'SURVEILLANCE', 'REC
            'write_tensors', 'read_tensors', 'save_model', 'default_device', 'load_model']
 
 # %% ../nbs/09_model.ipynb #35eae79c
-import difflib, hashlib, json, math, re, warnings
+import difflib, hashlib, json, math, re, warnings, zlib
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
@@ -546,10 +546,10 @@ def _collate(samples):
     return torch.stack(images), reasons
 
 # %% ../nbs/09_model.ipynb #f23ade13
-def _taken_by(camera, batch, seed):
+def _taken_by(camera, batch):
     "A batch of uint8 images, degraded."
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(zlib.crc32(batch.numpy().tobytes()))
         return (degrade(batch/255, camera)*255).round().to(torch.uint8)
 
 # %% ../nbs/09_model.ipynb #71cd1da2
@@ -565,8 +565,8 @@ def _embed_loader(model, loader, mirror, camera):
     "Embeddings `(N,D)`, NaN where an image can't be read, and the reasons."
     found, reasons = [torch.empty(0, model.embedding_size)], []
     backbone = model.backbone if len(loader) < 2 else folded_batch_norm(model.backbone, model.blank())
-    for i, (pixels, bad) in enumerate(progress(loader, desc='Embedding', leave=False, disable=len(loader) < 2)):
-        if camera is not None: pixels = _taken_by(camera, pixels, seed=i)
+    for pixels, bad in progress(loader, desc='Embedding', leave=False, disable=len(loader) < 2):
+        if camera is not None: pixels = _taken_by(camera, pixels)
         e = _embed_batch(model, backbone, pixels, mirror)
         e[[r is not None for r in bad]] = torch.nan
         found.append(e)

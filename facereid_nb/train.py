@@ -632,6 +632,12 @@ def _faces_of(items):
     "A digest of which photos they are, in their order."
     return hashlib.sha256('\n'.join(items.image_path).encode()).hexdigest()[:16] if len(items) else None
 
+# %% ../nbs/11_train.ipynb #de8ba6de
+def _about_teacher(name):
+    "What is known of a teacher's weights; of a saved model, of those that it started from."
+    if Path(name).suffix != '.safetensors': return weights_about('pretrained', name)
+    return load_model(name, 'cpu').card.get('started_from', {}) | dict(file=Path(name).name)
+
 # %% ../nbs/11_train.ipynb #e7cb0851
 def _card(learn, history):
     "What the model was made from, and the figures of its best epoch."
@@ -641,7 +647,7 @@ def _card(learn, history):
     best = history.loc[[losses.idxmin()]] if losses.notna().any() else history[-1:]
     return dict(parameters=sum(p.numel() for p in model.backbone.parameters()),
                 started_from=weights_about(r.weights, r.backbone),
-                teachers=[weights_about(t) for t in teachers if t != 'own'], photos=_counts(learn),
+                teachers=[_about_teacher(t) for t in teachers if t != 'own'], photos=_counts(learn),
                 best_epoch=json.loads(best.to_json(orient='records')),
                 background=_faces_of(getattr(learn, 'background_items', [])))
 
