@@ -19,9 +19,10 @@ import facereid_nb.calibrate # noqa: F401, gives galleries their `calibrate`
 from facereid_nb.align import align_faces
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.evaluate import det_curve, dir_at, intervals, searches
+from facereid_nb.gallery import Gallery, GallerySettings
 from facereid_nb.model import SURVEILLANCE, FaceModel, embed
 from facereid_nb.train import face_learner
-from lfw125 import arguments, enrol
+from lfw125 import arguments
 from unseen_people import embedded as embedded_unseen, measure as measure_unseen, trial_people, trial_photos
 
 FPIRS = (0.01, 0.05)
@@ -60,8 +61,9 @@ def joined(a, b):
 
 def measure(name, found, crops, tests):
     "Rows and DET curves of a model, which has one gallery for all kinds of photos."
-    gallery, rows, curves = enrol(crops['gt'], found['enrolled'], probes=found['degraded']), [], []
+    gallery, rows, curves = Gallery('', GallerySettings(mirror=True)), [], []
     gallery.use_background(found['background'], '')
+    gallery.add_photos(crops['gt'], found['enrolled'], '', probes=found['degraded'])
     chosen = thresholds(gallery)
     for part, items in tests.items():
         table = searches(gallery.scores(found[part], ''), gallery.names, items['gt'])
