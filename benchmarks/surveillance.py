@@ -20,7 +20,7 @@ from facereid_nb.align import align_faces
 from facereid_nb.data import atomic_write, read_items
 from facereid_nb.evaluate import det_curve, dir_at, intervals, searches
 from facereid_nb.gallery import Gallery, GallerySettings
-from facereid_nb.model import SURVEILLANCE, FaceModel, embed
+from facereid_nb.model import SURVEILLANCE, FaceModel, embed, embed_views, joined
 from facereid_nb.train import face_learner
 from lfw125 import arguments
 from unseen_people import embedded as embedded_unseen, measure as measure_unseen, trial_people, trial_photos
@@ -54,9 +54,9 @@ def embedded(model, crops, tests, unseen):
                 **embedded_unseen(model, unseen))
 
 
-def joined(a, b):
+def pair(a, b):
     "Embeddings of two models as one."
-    return {part: torch.cat([a[part], b[part]], dim=-1)/2**0.5 for part in a}
+    return {part: joined([a[part], b[part]], torch.tensor([0.5, 0.5])) for part in a}
 
 
 def measure(name, found, crops, tests):
@@ -86,8 +86,7 @@ def aligned(args, align):
 def untrained(recipe, network, strangers):
     "A published network as it is, with the same strangers as background."
     model = FaceModel(replace(recipe, weights=str(network), epochs=0)).eval()
-    views = [embed(model, strangers.path, mirror=True, camera=camera) for camera in (None, recipe.distillation.camera)]
-    model.background = torch.stack(views)
+    model.background = embed_views(model, strangers.path, recipe.distillation.camera, mirror=True)
     return model
 
 
@@ -102,8 +101,8 @@ def models_of(learn, args):
 def with_pairs(found, args):
     "Embeddings by model, and those of the teacher joined with the network before and after training."
     start, other, student = found
-    return found | {'both, no training': joined(found[start], found[other]),
-                    f'surveillance, and {args.teacher.stem}': joined(found[student], found[other])}
+    return found | {'both, no training': pair(found[start], found[other]),
+                    f'surveillance, and {args.teacher.stem}': pair(found[student], found[other])}
 
 
 def written(name, table):

@@ -238,22 +238,25 @@ def _about(model):
         figures=_figures(card.get('best_epoch', [])) or 'none',
         strangers=f'{n_strangers} photos to calibrate with', names=len(model.class_names))
 
+def _millions(net): return f'{sum(p.numel() for p in net.parameters())/1e6:.2f}'
+
+# %% ../nbs/17_cli.ipynb #9367d74d
 def _teachers(model):
     "The student itself, and the others by name."
     d, others = model.recipe.distillation, map(_origin, model.card.get('teachers', []))
     return '; '.join([*['itself as it started']*bool(d and 'own' in d.teachers), *others]) or 'none'
 
+# %% ../nbs/17_cli.ipynb #be61a50f
 def _figures(epochs):
     "Of the best epoch: losses, and the accuracy where there is one."
     return ', '.join(f'{name} {epoch[name]:.4g}' for epoch in epochs for name in ('epoch', 'valid_loss', 'accuracy')
                      if epoch.get(name) is not None)
 
-def _millions(net): return f'{sum(p.numel() for p in net.parameters())/1e6:.2f}'
-
+# %% ../nbs/17_cli.ipynb #a4b2f45f
 def _origin(about):
     "Name, licence and origin of weights, as a model card has them; an unknown file's own name."
     if not about: return 'not recorded'
-    name = about['file'] if about.get('name') == 'unknown' else about.get('name')
+    name = about.get('file') if about.get('name') == 'unknown' else about.get('name')
     use = {True: 'commercial use allowed', False: 'not for commercial use'}
     return (f'{name}, trained on {about.get("trained_on")}, licence {about.get("licence")}, '
             f'{use.get(about.get("commercial"), "commercial use unclear")}')

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from .align import check_alignment, face_crops, warn_of_status
 from .augment import Camera
 from .data import InputError, NO_CROP, UNKNOWN, check_names
-from .model import embed, read_tensors, write_tensors
+from .model import embed, embed_views, read_tensors, write_tensors
 
 # %% ../nbs/12_gallery.ipynb #cdbda621
 @dataclass(frozen=True)
@@ -686,8 +686,7 @@ def embed_background(
     again = items['gt'].duplicated() & items['gt'].notna() & (items['gt'] != UNKNOWN)
     crops = _aligned_crops(items[~again], model.recipe.preprocessing.align, crops_dir, part='background')
     camera = camera or (model.recipe.distillation and model.recipe.distillation.camera)
-    views = torch.stack([embed(model, crops.path, mirror, batch_size, num_workers, camera=c)
-                         for c in ([None, camera] if camera else [None])])
+    views = embed_views(model, crops.path, camera, mirror=mirror, batch_size=batch_size, num_workers=num_workers)
     return views[:, views.isfinite().all(dim=2).all(dim=0)]
 
 # %% ../nbs/12_gallery.ipynb #113b2ca3

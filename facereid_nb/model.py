@@ -7,8 +7,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/model.html.md"""
 # %% auto #0
 __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'LOW_QUALITY', 'SURVEILLANCE', 'RECIPES', 'Preprocessing', 'Distillation',
            'LearnedAlignment', 'Schedule', 'Split', 'Decision', 'Recipe', 'to_pixels', 'channel_statistics',
-           'normalise_images', 'FaceModel', 'Ensemble', 'check_same_crops', 'loader_processes', 'embed',
-           'write_tensors', 'read_tensors', 'save_model', 'default_device', 'load_model']
+           'normalise_images', 'FaceModel', 'joined', 'Ensemble', 'check_same_crops', 'loader_processes', 'embed',
+           'embed_views', 'write_tensors', 'read_tensors', 'save_model', 'default_device', 'load_model']
 
 # %% ../nbs/09_model.ipynb #35eae79c
 import difflib, hashlib, json, math, re, warnings, zlib
@@ -28,7 +28,7 @@ from . import __version__
 from .align import Alignment
 from .augment import Augmentation, Camera, degrade
 from .backbones import (
-    PUBLISHED, check_size, create_backbone, folded_batch_norm, native_input, read_weights)
+    OnnxBackbone, PUBLISHED, create_backbone, folded_batch_norm, native_input, read_weights)
 from .data import ImageError, InputError, atomic_write, n_cores, open_image, progress
 from .fourier import FOURIER_MEAN, FOURIER_STD, add_fourier_channel
 from .heads import ArcFace, CosineHead, Focal, SphereFace2
@@ -387,10 +387,12 @@ def normalise_images(
 # %% ../nbs/09_model.ipynb #995c45b0
 def _backbone(recipe, graph):
     "The network of a recipe; raises `InputError` for an ONNX file that takes another input than the recipe gives."
-    p = recipe.preprocessing
-    if graph is None and recipe.backbone == 'onnx': check_size('onnx', p.size, recipe.weights)
-    colour = None if graph else p.colour
-    return create_backbone(recipe.backbone, 3 + p.fourier, recipe.weights, graph=graph, colour=colour)
+    p, colour = recipe.preprocessing, None if graph else recipe.preprocessing.colour
+    net = create_backbone(recipe.backbone, 3 + p.fourier, recipe.weights, graph=graph, colour=colour)
+    height = net.graph.input_shape[1] if isinstance(net, OnnxBackbone) else None
+    _require(height in (None, p.size), f'{recipe.weights}: takes images of {height} pixels, and the recipe gives '
+                                       f'{p.size}; use replace(recipe, size={height})')
+    return net
 
 # %% ../nbs/09_model.ipynb #5dc0b529
 class FaceModel(nn.Module):
@@ -476,6 +478,14 @@ def id(self:FaceModel)->str:
         digest.update(name.encode() + t.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
+# %% ../nbs/09_model.ipynb #c79c8ad1
+def joined(
+    embeddings:list, # Of each model, `(…,D)`, of length 1
+    weights:Tensor, # Of each model, with a sum of 1
+)->Tensor: # `(…,T)`, of length 1, T being the sum of their D
+    "Embeddings of several models as one: a cosine is the weighted mean of theirs."
+    return torch.cat([w.sqrt()*e for e, w in zip(embeddings, weights)], dim=-1)
+
 # %% ../nbs/09_model.ipynb #57e74572
 class Ensemble(nn.Module):
     "Score-level fusion: the cosine of two photos is the weighted mean of the members' cosines."
@@ -513,7 +523,7 @@ def _joined_background(members, weights):
     "The members' backgrounds as one, `(V,N,D)`, or None where they are not of the same faces."
     faces = {(m.card.get('background'), None if m.background is None else m.background.shape[:2]) for m in members}
     if len(faces) > 1 or any(m.background is None for m in members): return None
-    return torch.cat([w.sqrt()*m.background for m, w in zip(members, weights)], dim=-1)
+    return joined([m.background for m in members], weights)
 
 # %% ../nbs/09_model.ipynb #b7b2b0a8
 @patch(as_prop=True)
@@ -600,7 +610,17 @@ def embed(
     if num_workers is None: num_workers = loader_processes() if len(images) > batch_size else 0
     how = mirror, batch_size, num_workers, camera
     if not isinstance(model, Ensemble): return _embed_one_model(model, images, *how)
-    return torch.cat([w.sqrt()*_embed_one_model(m, images, *how) for m, w in zip(model.members, model.weights)], dim=1)
+    return joined([_embed_one_model(m, images, *how) for m in model.members], model.weights)
+
+# %% ../nbs/09_model.ipynb #af9771c0
+def embed_views(
+    model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
+    images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
+    camera:Camera|None, # Of the degraded copies; None: there are none
+    **how, # Passed on to `embed`
+)->Tensor: # `(V,N,D)`: V is 1 without a camera, 2 with one
+    "Embeddings of images as they are and, with a camera, of their degraded copies."
+    return torch.stack([embed(model, images, camera=c, **how) for c in ([None, camera] if camera else [None])])
 
 # %% ../nbs/09_model.ipynb #14c853ff
 _NO_DIGEST = '0'*64

@@ -44,10 +44,10 @@ from .backbones import check_size, frozen_batch_norm, weights_about
 from .data import (
     ImageError, InputError, NO_CROP, atomic_write, check_names, open_image, progress, valid_split)
 from .distill import (
-    Degraded, Displaced, EmbeddingDistance, Targets, interpolated, joined, student_targets, teachers_of)
+    Degraded, Displaced, EmbeddingDistance, Targets, interpolated, is_saved_model, student_targets, teachers_of)
 from .model import (
-    ARCFACE, FaceModel, Preprocessing, Recipe, Schedule, channel_statistics, default_device, embed, load_model,
-    loader_processes, normalise_images, save_model, to_pixels)
+    ARCFACE, FaceModel, Preprocessing, Recipe, Schedule, channel_statistics, default_device, embed, embed_views,
+    joined, load_model, loader_processes, normalise_images, save_model, to_pixels)
 from .spatial_transformer import landmark_error
 
 # %% ../nbs/11_train.ipynb #91c04277
@@ -285,7 +285,8 @@ def _targets(model, items):
     "What the student is to make of each photo, `(N,D)`; zeros where nothing is to be learned."
     if not model.recipe.schedule.epochs: return torch.zeros(len(items), model.embedding_size)
     own, teachers = embed(model, items.path, mirror=True), teachers_of(model)
-    return student_targets(joined([own if t is model else embed(t, items.path, mirror=True) for t in teachers]), own)
+    of_each = [own if t is model else embed(t, items.path, mirror=True) for t in teachers]
+    return student_targets(joined(of_each, torch.full((len(of_each),), 1/len(of_each))), own)
 
 def _student_learner(items, recipe, num_workers):
     "A `Learner` of what the recipe's teachers make of the photos in `items`."
@@ -432,8 +433,11 @@ def keep_best(self:RunFiles,
 def interpolation(self:RunFiles):
     "The backbone between its start and where it is now, as the recipe says; afterwards it is as before."
     distillation, backbone = self.learn.model.recipe.distillation, self.learn.model.backbone
-    trained = {k: v.clone() for k, v in backbone.state_dict().items()}
     share = distillation.trained_share if distillation else 1.
+    if share == 1:
+        yield
+        return
+    trained = {k: v.clone() for k, v in backbone.state_dict().items()}
     backbone.load_state_dict(interpolated({k: v.to(trained[k]) for k, v in self.start.items()}, trained, share))
     try: yield
     finally: backbone.load_state_dict(trained)
@@ -616,9 +620,8 @@ def _background(learn):
     "`(V,N,D)`, embeddings of the photos that were kept apart, as they are and degraded; None where there are none."
     items = getattr(learn, 'background_items', [])
     if not len(items): return None
-    model, distillation = learn.model, learn.model.recipe.distillation
-    cameras = [None, distillation.camera] if distillation else [None]
-    return torch.stack([embed(model, items.path, mirror=True, camera=camera) for camera in cameras])
+    distillation = learn.model.recipe.distillation
+    return embed_views(learn.model, items.path, distillation and distillation.camera, mirror=True)
 
 # %% ../nbs/11_train.ipynb #85e4b40c
 def _counts(learn):
@@ -635,7 +638,7 @@ def _faces_of(items):
 # %% ../nbs/11_train.ipynb #de8ba6de
 def _about_teacher(name):
     "What is known of a teacher's weights; of a saved model, of those that it started from."
-    if Path(name).suffix != '.safetensors': return weights_about('pretrained', name)
+    if not is_saved_model(name): return weights_about('pretrained', name)
     return load_model(name, 'cpu').card.get('started_from', {}) | dict(file=Path(name).name)
 
 # %% ../nbs/11_train.ipynb #e7cb0851
@@ -653,9 +656,9 @@ def _card(learn, history):
 
 # %% ../nbs/11_train.ipynb #36b0734e
 def _finish(learn, run):
-    "Leave the best epoch's model in the learner, with background and card, and all of it in the file."
+    "Leave the best epoch's model, if this run had one, in the learner, with background and card, and in the file."
     path = run.files['model']
-    if path.exists(): learn.model.load_state_dict(load_model(path, 'cpu').state_dict())
+    if run.best_id is not None: learn.model.load_state_dict(load_model(path, 'cpu').state_dict())
     learn.model.background = _background(learn)
     learn.model.card = _card(learn, run.table)
     save_model(learn.model, path)
@@ -692,5 +695,5 @@ def fit_recipe(self:Learner,
     self.opt = None
     self.create_opt()
     with self.added_cbs([SeededEpochs(recipe.split.seed), run]): _fit(self, run, resume, wandb)
-    _finish(self, run)
+    if run.best_id is not None: _finish(self, run)
     return run.table
