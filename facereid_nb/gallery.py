@@ -636,8 +636,12 @@ def _settings_for(model, mirror, *how):
 
 @patch
 def _take_background(self:Gallery, model):
-    "Use the model's background, which has embeddings with the mirror image."
+    "Use the model's background, which has embeddings with the mirror image; warn where that can't be."
     if model.background is None: return
+    n = model.background.shape[1]
+    if n < _LEAST:
+        return warnings.warn(f"the model's background has {n} faces, fewer than {_LEAST}, and is not used; train with "
+                             'more other people (--more-faces), or use byteface calibrate --background')
     if self.settings.mirror: return self.use_background(model.background, model.id)
     warnings.warn("the model's background was embedded with mirror images, so a gallery without them goes without it; "
                   'use mirror=True')
