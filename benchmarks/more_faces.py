@@ -1,11 +1,12 @@
 """What photos of other people, without names, bring to a student of the surveillance recipe.
 
-    python benchmarks/more_faces.py --data DIR --others DIR --student A.onnx --teacher B.onnx
+    python benchmarks/more_faces.py --data DIR --others DIR
 
-Trained on lfw125's training photos and 0 to all of the photos of `others` but those of the unseen people, with as many
-steps whatever their number, three times each with other seeds, and without learned alignment. Measured on the public
-answers of lfw125 and on the unseen people (see surveillance.py, which shares everything else). A row for each number of
-photos, seed and kind of photos goes to benchmarks/more_faces.csv once all of them are there; what is there in --out is kept.
+The first of surveillance.py's networks is trained on lfw125's training photos and 0 to all of the photos of `others`
+but those of the unseen people, with as many steps whatever their number, three times each with other seeds, and without
+learned alignment. Measured on the public answers of lfw125 and on the unseen people. A row for each number of photos,
+seed and kind of photos goes to benchmarks/more_faces.csv; what is there in --out is kept, so that several processes can
+share the seeds.
 """
 import time
 from dataclasses import replace
@@ -22,17 +23,18 @@ from surveillance import aligned, embedded, options, written
 from unseen_people import measure as measure_unseen, trial_photos
 
 NUMBERS, SEEDS = (0, 500, 1000, 2000, 3288), (0, 1, 2)
-VIEWS = 24_000 # Photos that a student sees, repetitions included
+VIEWS = 16_000 # Photos that a student sees, repetitions included
 
 
 def trained(number, seed, crops, more, args):
-    "A student of the enrolled people and of so many photos of others."
+    "The network after training on the enrolled people and so many photos of others."
     chosen = more.sample(min(number, len(more)), random_state=seed).reset_index(drop=True)
     epochs = max(1, round(VIEWS/(len(crops) + len(chosen))))
-    recipe = replace(SURVEILLANCE, weights=str(args.student), teachers=('own', str(args.teacher)), epochs=epochs, seed=seed,
-                     background=0., alignment_epochs=0)
+    recipe = replace(SURVEILLANCE, weights=str(args.networks[0]), epochs=epochs, seed=seed, background=0.,
+                     alignment_epochs=0)
     learn = face_learner(crops, recipe, more=chosen)
-    with TemporaryDirectory() as folder, learn.no_bar(), learn.no_logging(): learn.fit_recipe(f'{folder}/model.safetensors')
+    with TemporaryDirectory() as folder, learn.no_bar(), learn.no_logging():
+        learn.fit_recipe(f'{folder}/model.safetensors')
     return learn.model.eval()
 
 
@@ -60,17 +62,19 @@ def rows_of(found, photos):
 
 
 def main():
-    args, started = options(__doc__).parse_args(), time.time()
+    parser, started = options(__doc__), time.time()
+    parser.add_argument('--seeds', type=int, nargs='+', default=SEEDS)
+    args = parser.parse_args()
     args.others = args.others or args.data.parent/'others'
     crops, tests, more = aligned(args, SURVEILLANCE.preprocessing.align)
     photos, rows = (crops, tests, more, trial_photos(args)), []
-    for seed in SEEDS:
+    for seed in args.seeds:
         for number in NUMBERS:
             found = found_by(number, seed, photos, args)
             rows += [{'more': number, 'seed': seed} | row for row in rows_of(found, photos)]
             print(f'{number} photos, seed {seed} ({time.time() - started:.0f} s)', flush=True)
     table = pd.DataFrame(rows).round(4)
-    written('more_faces', table)
+    if set(args.seeds) == set(SEEDS): written('more_faces', table)
     print(table.pivot_table('DIR at FPIR 0.01', ['people', 'photos'], 'more').to_string())
 
 

@@ -1,4 +1,4 @@
-"""One threshold for good and degraded photos: scores relative to other people's faces, in several ways, and as they are.
+"""One threshold for good and degraded photos: scores relative to other people's faces, in several ways, or as they are.
 
     python benchmarks/score_normalisation.py
     python benchmarks/score_normalisation.py --models A.onnx B.onnx A.onnx+B.onnx
@@ -55,7 +55,7 @@ def copies_of(crops):
 
 
 def all_embeddings(path, photos, others, args):
-    "Embeddings of the photos by kind, of degraded copies of the good ones, and of the background as it is and degraded."
+    "Embeddings of the photos by kind, of degraded copies of the good ones, and of the background in both kinds."
     file = args.out/f'score normalisation {path.stem}.safetensors'
     if file.exists(): return load_file(file)
     model = model_of(path)

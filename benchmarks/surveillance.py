@@ -1,13 +1,14 @@
-"""Strangers and poor cameras, end to end: the surveillance recipe from a published network, on lfw125 and on people whom it
-never saw.
+"""Strangers and poor cameras, end to end: the surveillance recipe from two published networks, on lfw125 and on people
+whom they never saw.
 
-    python benchmarks/surveillance.py --data DIR --others DIR --student A.onnx --teacher B.onnx
+    python benchmarks/surveillance.py --data DIR --others DIR --networks A.onnx B.onnx
 
-DIR of --data holds trainset.csv, eval_set.csv, public_labels.csv, train/, test/ and test_cctv/; --others holds others.csv and
-photos of other people, from whom the student learns too, but for those with four photos: they are the unseen people
-(see unseen_people.py). Everything goes to --out; crops that are there are kept, a model that is there is trained to its end.
-Each model has one gallery, of good photos, and thresholds from its background and gallery alone. A row for each model, kind
-of photos and threshold goes to benchmarks/surveillance.csv, with 95 % intervals; the DET curves go to
+DIR of --data holds trainset.csv, eval_set.csv, public_labels.csv, train/, test/ and test_cctv/; --others holds
+others.csv and photos of other people, from whom networks learn too, but for those with four photos: they are the
+unseen people (see unseen_people.py). Everything goes to --out; crops that are there are kept, a model that is there is
+trained to its end.
+Each model has one gallery, of good photos, and thresholds from its background and gallery alone. A row for each model,
+kind of photos and threshold goes to benchmarks/surveillance.csv, with 95 % intervals; the DET curves go to
 benchmarks/surveillance_det.csv, the rates for unseen people to benchmarks/surveillance_unseen.csv.
 """
 import time
@@ -26,6 +27,7 @@ from lfw125 import arguments
 from unseen_people import embedded as embedded_unseen, measure as measure_unseen, trial_people, trial_photos
 
 FPIRS = (0.01, 0.05)
+NETWORKS = 'edgeface_s_gamma_05', 'w600k_mbf'
 UNKNOWN_SHARE = 0.3 # Of the searches in the competition, as its description says
 
 
@@ -49,7 +51,8 @@ def row(name, part, aim, threshold, table):
 def embedded(model, crops, tests, unseen):
     "Embeddings of everything by name: enrolment photos as they are and degraded, probes, background, unseen people."
     camera = SURVEILLANCE.distillation.camera
-    return dict(enrolled=embed(model, crops.path, mirror=True), degraded=embed(model, crops.path, mirror=True, camera=camera),
+    return dict(enrolled=embed(model, crops.path, mirror=True),
+                degraded=embed(model, crops.path, mirror=True, camera=camera),
                 background=model.background, **{part: embed(model, of.path, mirror=True) for part, of in tests.items()},
                 **embedded_unseen(model, unseen))
 
@@ -76,33 +79,39 @@ def aligned(args, align):
     "Crops to enrol, crops to search with by their folder, with the truth, and crops of other people."
     crops = align_faces(read_items(args.data/'trainset.csv'), args.out/'crops_with_margin', align)
     labels = pd.read_csv(args.data/'public_labels.csv')
-    tests = {part: align_faces(read_items(args.data/'eval_set.csv', args.data/part), args.out/'crops_with_margin'/part, align)
-             .merge(labels, on='image_path', suffixes=('_none', '')) for part in ('test', 'test_cctv')}
+    searched = {part: read_items(args.data/'eval_set.csv', args.data/part) for part in ('test', 'test_cctv')}
+    tests = {part: align_faces(items, args.out/'crops_with_margin'/part, align)
+             .merge(labels, on='image_path', suffixes=('_none', '')) for part, items in searched.items()}
     others = read_items(args.others/'others.csv')
     more = others[~others['gt'].isin(trial_people(others)['gt'])].reset_index(drop=True)
     return crops, tests, align_faces(more, args.out/'others', align)
 
 
-def untrained(recipe, network, strangers):
-    "A published network as it is, with the same strangers as background."
-    model = FaceModel(replace(recipe, weights=str(network), epochs=0)).eval()
-    model.background = embed_views(model, strangers.path, recipe.distillation.camera, mirror=True)
-    return model
+def trained(network, crops, more, args):
+    "A network trained by the recipe, with its background."
+    learn = face_learner(crops, replace(SURVEILLANCE, weights=str(network), epochs=args.epochs), more=more)
+    learn.fit_recipe(args.out/f'surveillance {network.stem}.safetensors', resume=True)
+    return learn.model.eval(), learn.background_items
 
 
-def models_of(learn, args):
-    "Models by name: the two networks as they are, and the student."
-    recipe, strangers = learn.model.recipe, learn.background_items
-    start, other = (untrained(recipe, network, strangers) for network in (args.student, args.teacher))
-    return {f'{args.student.stem}, no training': start, f'{args.teacher.stem}, no training': other,
-            'surveillance': learn.model.eval()}
+def untrained(network):
+    "A published network as it is, on the crops of the recipe."
+    return FaceModel(replace(SURVEILLANCE, weights=str(network), epochs=0)).eval()
 
 
-def with_pairs(found, args):
-    "Embeddings by model, and those of the teacher joined with the network before and after training."
-    start, other, student = found
-    return found | {'both, no training': pair(found[start], found[other]),
-                    f'surveillance, and {args.teacher.stem}': pair(found[student], found[other])}
+def measured_by(networks, crops, tests, more, unseen, args):
+    "Embeddings of everything, by the name of the model: each network, and both joined, without training and with it."
+    before, after = {}, {}
+    for network in networks:
+        model, strangers = trained(network, crops, more, args)
+        after[network.stem] = embedded(model, crops, tests, unseen)
+        start = untrained(network)
+        start.background = embed_views(start, strangers.path, SURVEILLANCE.distillation.camera, mirror=True)
+        before[network.stem] = embedded(start, crops, tests, unseen)
+        print(f'{network.stem} trained and embedded', flush=True)
+    for of in (before, after): of['both'] = pair(*of.values())
+    return {f'{name}, {how}': found for how, of in (('no training', before), ('trained', after))
+            for name, found in of.items()}
 
 
 def written(name, table):
@@ -114,8 +123,7 @@ def options(description):
     parser = arguments(description)
     weights = parser.get_default('weights').parent
     parser.add_argument('--others', type=Path, help='folder of other people; default: beside that of --data')
-    parser.add_argument('--student', type=Path, default=weights/'edgeface_s_gamma_05.onnx')
-    parser.add_argument('--teacher', type=Path, default=weights/'w600k_mbf.onnx')
+    parser.add_argument('--networks', type=Path, nargs=2, default=[weights/f'{name}.onnx' for name in NETWORKS])
     parser.add_argument('--out', type=Path, default=Path('benchmarks/lfw125'))
     return parser
 
@@ -127,23 +135,18 @@ def main():
     args.others = args.others or args.data.parent/'others'
 
     started = time.time()
-    recipe = replace(SURVEILLANCE, weights=str(args.student), teachers=('own', str(args.teacher)), epochs=args.epochs)
-    crops, tests, more = aligned(args, recipe.preprocessing.align)
-    print(f'aligned ({time.time() - started:.0f} s)', flush=True)
-    learn = face_learner(crops, recipe, more=more)
-    learn.fit_recipe(args.out/'surveillance.safetensors', resume=True)
-    print(f'trained ({time.time() - started:.0f} s)', flush=True)
+    crops, tests, more = aligned(args, SURVEILLANCE.preprocessing.align)
     names, unseen = trial_photos(args)
-    found = {name: embedded(model, crops, tests, unseen) for name, model in models_of(learn, args).items()}
-    found = with_pairs(found, args)
-    print(f'embedded ({time.time() - started:.0f} s)', flush=True)
+    print(f'aligned ({time.time() - started:.0f} s)', flush=True)
+    found = measured_by(args.networks, crops, tests, more, unseen, args)
     measured = [measure(name, of, crops, tests) for name, of in found.items()]
     table = pd.DataFrame([row for rows, _ in measured for row in rows]).round(4)
     curves = pd.concat([curve for _, curves in measured for curve in curves])
     written('surveillance', table)
     written('surveillance_det', curves[curves.FPIR.diff().fillna(1) != 0].replace(np.inf, np.nan).round(5))
-    of_unseen = pd.concat([measure_unseen({kind: of[kind] for kind in unseen}, names, of['background']).assign(model=name)
-                           for name, of in found.items()]).round(4)
+    of_unseen = pd.concat([
+        measure_unseen({kind: of[kind] for kind in unseen}, names, of['background']).assign(model=name)
+        for name, of in found.items()]).round(4)
     written('surveillance_unseen', of_unseen)
     for frame in (table, of_unseen): print(frame.to_string(index=False))
     print(f'{time.time() - started:.0f} s in all')
