@@ -4,12 +4,12 @@ each size.
     python benchmarks/small_galleries.py --model model.safetensors
     python benchmarks/small_galleries.py --weights w600k_mbf.onnx
 
-A saved model brings its background along; `--others` must then be people whom it was not trained with. Network weights
-alone are used without any training, and in each draw 800 people of `others` are the background. From lfw125's training
-photos 1 to 125 people are enrolled with 1, 3 or all of their photos; up to two more of each are searched with.
-Strangers are the people of `others` who are not in the background, a photo each. All searches are made twice: as they
-are, and degraded by the recipe's camera. The same galleries are also calibrated without a background, for good
-searches, where that sets a threshold. A row for each target, size and kind of stranger goes to
+A saved model brings its background along, and must not have been trained on the people of `others` of whom there are
+four photos (see unseen_people.py): they are the strangers. Network weights alone are used without any training; in each
+draw 800 people of `others` are the background and the rest the strangers, a photo each. From lfw125's training photos 1
+to 125 people are enrolled with 1, 3 or all of their photos; up to two more of each are searched with. All searches are
+made twice: as they are, and degraded by the recipe's camera. The same galleries are also calibrated without a
+background, for good searches, where that sets a threshold. A row for each target, size and kind of stranger goes to
 benchmarks/small_galleries.csv.
 """
 import warnings
@@ -25,6 +25,7 @@ from facereid_nb.data import InputError, atomic_write, read_items
 from facereid_nb.gallery import Gallery, GallerySettings
 from facereid_nb.model import ARCFACE, FaceModel, embed, load_model
 from lfw125 import ALIGNMENT, arguments
+from unseen_people import trial_people
 
 PEOPLE, PHOTOS = (1, 2, 5, 10, 25, 125), (1, 3, None) # None: all but those searched with
 TARGETS, N_BACKGROUND, N_SEARCHED = (0.01, 0.05), 800, 2
@@ -50,11 +51,9 @@ def drawn_gallery(names, rng, n_people, n_photos):
 
 def divided(others, background, rng):
     "Background `(2,N,D)` and positions of the strangers: the model's background, or people who are drawn."
-    if background is None:
-        people = rng.permutation(others.shape[1])
-        return others[:, people[:N_BACKGROUND]], people[N_BACKGROUND:]
-    known = (others[0] @ background[0].float().T > 0.999).any(dim=1).numpy()
-    return background, np.flatnonzero(~known)
+    if background is not None: return background, np.arange(others.shape[1])
+    people = rng.permutation(others.shape[1])
+    return others[:, people[:N_BACKGROUND]], people[N_BACKGROUND:]
 
 
 def calibrated(gallery, target):
@@ -121,9 +120,10 @@ def main():
         replace(ARCFACE, weights=str(args.weights), epochs=0, align=ALIGNMENT)).eval()
     align, of_others = model.recipe.preprocessing.align, args.others or args.data.parent/'others'/'others.csv'
     crops = align_faces(read_items(args.data/'trainset.csv'), args.out/f'crops_{align.size}', align)
-    others = align_faces(read_items(of_others), args.out/f'others_{align.size}', align)
+    others = read_items(of_others)
+    others = align_faces(trial_people(others) if args.model else others, args.out/f'others_{align.size}', align)
     photos = both_kinds(model, crops.path)
-    strangers = both_kinds(model, others.drop_duplicates('gt').path)
+    strangers = both_kinds(model, (others if args.model else others.drop_duplicates('gt')).path)
     known, background = (crops['gt'], photos, strangers), model.background
     table = summary(pd.DataFrame([row for people in PEOPLE for n in PHOTOS for seed in range(args.draws)
                                   for row in trial(*known, background, (people, n), seed)]))

@@ -26,9 +26,8 @@ def settings(name, args):
     "What a tutorial reads from the environment."
     found = dict(FACEREID_BUDGET='cpu', FACEREID_DATA=args.data, FACEREID_WEIGHTS=args.weights)
     if name == 'degraded_photos':
-        published = args.weights.parent
-        found |= dict(FACEREID_WEIGHTS=published/'edgeface_s_gamma_05.onnx',
-                      FACEREID_TEACHER=published/'w600k_mbf.onnx', FACEREID_OTHERS=args.others)
+        weights = args.weights.parent/'edgeface_s_gamma_05.onnx'
+        found |= dict(FACEREID_WEIGHTS=weights, FACEREID_OTHERS=args.others)
     return {key: str(of.resolve()) if isinstance(of, Path) else of for key, of in found.items()}
 
 def execute(name, out):
