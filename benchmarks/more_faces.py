@@ -23,7 +23,7 @@ from surveillance import aligned, embedded, options, written
 from unseen_people import measure as measure_unseen, trial_photos
 
 NUMBERS, SEEDS = (0, 500, 1000, 2000, 3288), (0, 1, 2)
-VIEWS = 16_000 # Photos that a student sees, repetitions included
+VIEWS = 6_000 # Photos that a student sees, repetitions included
 
 
 def trained(number, seed, crops, more, args):
@@ -32,7 +32,7 @@ def trained(number, seed, crops, more, args):
     epochs = max(1, round(VIEWS/(len(crops) + len(chosen))))
     recipe = replace(SURVEILLANCE, weights=str(args.networks[0]), epochs=epochs, seed=seed, background=0.,
                      alignment_epochs=0)
-    learn = face_learner(crops, recipe, more=chosen)
+    learn = face_learner(crops, recipe, more=chosen if number else None)
     with TemporaryDirectory() as folder, learn.no_bar(), learn.no_logging():
         learn.fit_recipe(f'{folder}/model.safetensors')
     return learn.model.eval()
