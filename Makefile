@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test sync readme docs hooks dist clean
+.PHONY: help demo test bench sync readme docs hooks dist clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands
@@ -20,6 +20,9 @@ demo: $(VENV)/.installed ## Draw sample faces, learn them, name the known, refus
 
 test: $(VENV)/.installed-dev ## Check that everything is in step, that the site builds and that every notebook runs
 	@$(BIN)/python tools/check.py
+
+bench: $(VENV)/.installed-bench ## Time every stage beside what people use today, into benchmarks/bench.json: 15 minutes on 2 cores
+	@$(BIN)/python -W ignore benchmarks/bench.py
 
 sync: $(VENV)/.installed-dev ## After changing a notebook: export modules, clean notebooks, render README.md
 	@$(BIN)/python tools/sync.py
@@ -49,7 +52,8 @@ $(BIN)/python:
 
 $(VENV)/.installed: EXTRAS :=
 $(VENV)/.installed-dev: EXTRAS := [dev]
-$(VENV)/.installed $(VENV)/.installed-dev: settings.ini setup.py pyproject.toml | $(BIN)/python
+$(VENV)/.installed-bench: EXTRAS := [bench]
+$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-bench: settings.ini setup.py pyproject.toml | $(BIN)/python
 	@echo "Installing facereid_nb$(EXTRAS) into $(VENV): minutes and some 6 GB the first time, nearly all of it torch"
 	@$(BIN)/python -m pip install --disable-pip-version-check -e ".$(EXTRAS)"
 	@touch $(VENV)/.installed $@

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from facereid_nb.data import atomic_write
 
+HERE = Path(__file__).resolve().parent.parent
 IMPORTS = {'model': 'import facereid_nb.model', 'infer': 'from facereid_nb.infer import Recognizer'}
 
 
@@ -43,7 +44,7 @@ def main():
     parser.add_argument('--repeats', type=int, default=9)
     parser.add_argument('--vs', type=Path, metavar='DIR', help='another checkout')
     args = parser.parse_args()
-    checkouts = named([path.resolve() for path in (Path(__file__).parent.parent, args.vs) if path])
+    checkouts = named([path.resolve() for path in (HERE, args.vs) if path])
     turns = [[*turn(checkouts)] for _ in range(args.repeats + 1)][1:] # In the first, files are read and compiled
     by = pd.DataFrame([row for rows in turns for row in rows]).groupby(['checkout', 'import'], sort=False)
     table = by.median().round(3).assign(repeats=args.repeats).reset_index()

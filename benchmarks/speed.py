@@ -10,12 +10,11 @@
 - a step of Muon, and one of AdamW, against a training step of each backbone;
 - colour jitter by one matrix per image against fastai's own transforms.
 On a GPU, if there is one, in half precision. The ratio is the median over repeats in which both were timed one after
-the other.
+the other. How whole stages compare with other libraries is measured by bench.py.
 """
-import argparse, time
+import argparse
 from dataclasses import replace
 from functools import partial
-from statistics import median
 
 import pandas as pd, torch
 from fastai.torch_core import TensorImage
@@ -26,25 +25,16 @@ from facereid_nb.backbones import create_backbone, folded_batch_norm, frozen_bat
 from facereid_nb.fourier import fourier_channel
 from facereid_nb.model import ARCFACE
 from facereid_nb.train import optimizer
+from in_turn import compared, in_turn
 
 NETWORKS = ('mobilefacenet', 'inception_resnet_v1', 'resnext50_32x4d')
 device = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
-def seconds(f):
-    "How long a call takes."
-    if device == 'cuda': torch.cuda.synchronize()
-    started = time.perf_counter()
-    f()
-    if device == 'cuda': torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
 def ratio(ours, other, repeats):
     "Median over repeats of the seconds of `ours` per second of `other`, and the median seconds of `ours`."
-    ours(), other()
-    pairs = [(seconds(ours), seconds(other)) for _ in range(repeats)]
-    return median(a/b for a, b in pairs), median(a for a, _ in pairs)
+    found = compared(in_turn(ours, other, repeats), 'time')
+    return found['ratio'], found['ours']
 
 
 def network(name, in_channels=3, layout=torch.channels_last):

@@ -11,6 +11,7 @@ __all__ = ['fraction_at_least', 'identification_rates', 'first_at_fpir', 'accura
 # %% ../nbs/15_calibrate.ipynb #82ccaa5a
 import math, warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 # %% ../nbs/15_calibrate.ipynb #841cb170
 import numpy as np, pandas as pd
@@ -77,12 +78,12 @@ class NonMated:
     trained:np.ndarray # `(N,)`, whether the model was trained on that person's name
     kinds:int = 1 # Searches with each photo: 2 where it is searched with as it is and degraded
 
-# %% ../nbs/15_calibrate.ipynb #96aec6ea
-@patch(as_prop=True)
-def photos(self:NonMated)->np.ndarray:
-    "`(P,)`, searches of each person."
-    return np.bincount(self.people)
+    @cached_property
+    def photos(self)->np.ndarray:
+        "`(P,)`, searches of each person."
+        return np.bincount(self.people)
 
+# %% ../nbs/15_calibrate.ipynb #96aec6ea
 @patch(as_prop=True)
 def weights(self:NonMated)->np.ndarray:
     "`(N,)`, with which people weigh the same: 1 each."

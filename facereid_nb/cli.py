@@ -1,4 +1,4 @@
-"""`byteface`: align, train, info, build-gallery, calibrate, predict, evaluate, and a demo
+"""`byteface`: align, train, info, export, build-gallery, calibrate, predict, evaluate, and a demo
 
 Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'GalleryFile', 'CropsDir', 'Batch', 'Threshold', 'PLACES', 'DEMO_FACES',
-           'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Places', 'align', 'train', 'info',
+           'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Places', 'align', 'train', 'info', 'export',
            'build_gallery', 'predict', 'calibrate', 'evaluate', 'demo', 'main']
 
 # %% ../nbs/20_cli.ipynb #545105d7
@@ -162,7 +162,7 @@ def train(
         min=0, help='Default: the recipe\'s, 20 for `arcface`, 100 for `fourier`, 20 for `surveillance`. '
                     '0 saves the pretrained weights as a model, untrained.')]=None,
     batch:Annotated[Optional[int], typer.Option(
-        min=2, help='Images per batch. Default: the recipe\'s, 32.')]=None,
+        min=2, help='Images per batch. Default: the recipe\'s, 32, and 64 for `surveillance`.')]=None,
     lr_backbone:Annotated[Optional[float], typer.Option(
         help='Learning rate of the backbone at the start. Default: the recipe\'s.')]=None,
     lr_head:Annotated[Optional[float], typer.Option(
@@ -260,6 +260,21 @@ def _origin(about):
     use = {True: 'commercial use allowed', False: 'not for commercial use'}
     return (f'{name}, trained on {about.get("trained_on")}, licence {about.get("licence")}, '
             f'{use.get(about.get("commercial"), "commercial use unclear")}')
+
+# %% ../nbs/20_cli.ipynb #c9f382a4
+@app.command()
+def export(
+    model:Annotated[Path, typer.Argument(help='The saved model.')],
+    out:Annotated[Optional[Path], typer.Option(
+        help='The ONNX file to write. Default: beside the model, ending in `.onnx`.')]=None,
+):
+    """Write a saved model as one ONNX file, from face crops to embeddings, which runs without PyTorch; checked before it
+    is written. Needs `pip install facereid_nb[onnx]`."""
+    from facereid_nb.export import export_onnx
+    from facereid_nb.model import load_model
+    loaded = load_model(model, 'cpu')
+    made, size = export_onnx(loaded, out or model.with_suffix('.onnx')), loaded.recipe.input_size
+    typer.echo(f'{made}: from crops (N,3,{size},{size}), uint8, to embeddings (N,{loaded.embedding_size})')
 
 # %% ../nbs/20_cli.ipynb #cc23eee2
 @app.command()

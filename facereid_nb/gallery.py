@@ -8,10 +8,10 @@ Docs: https://facereid-nb.github.io/facereid_nb/gallery.html.md"""
 __all__ = ['GallerySettings', 'Gallery', 'relative_to_cohort', 't_norm', 'photo_quality', 'embed_background', 'Calibration']
 
 # %% ../nbs/14_gallery.ipynb #38c20f7c
-import json, warnings
+import json, math, time, warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ class GallerySettings:
     cohort:int = 0 # Other people whose scores normalise a person's; 0 for cosines
     cohort_weight:float = 1. # Fraction of their mean that is taken off
     fpir:float = 0.01 # Target FPIR of a calibration that is given none, 0 to 1
+    approximate:bool = False # Search by an index, which rarely misses somebody; for hundreds of thousands of people
 
     def __post_init__(self):
         if self.n_templates < 1: raise InputError(f'n_templates is {self.n_templates}; a person needs at least 1')
@@ -48,6 +49,11 @@ class GallerySettings:
 # %% ../nbs/14_gallery.ipynb #859f3489
 class Gallery:
     "Enrolled people: the embeddings of their photos, of one model, and the threshold calibrated on them."
+    _at_once = 2**22 # Cosines in memory at once
+    _many = 2**13 # So many people that it is worth while to rule most of them out first
+    _few = 10_000 # So few templates that they need no index
+    _candidates = 400 # Templates that an index suggests
+
     def __init__(self,
         model_id:str, # `id` of the model that makes the embeddings
         settings:GallerySettings=GallerySettings(), # How photos become templates, and how these are compared
@@ -127,10 +133,15 @@ def _number(self:Gallery, name):
     return self._numbers[name]
 
 # %% ../nbs/14_gallery.ipynb #1928ed43
+def _finite_rows(x):
+    "`(N,)`, rows with a number in every place; looks closer only where a sum is none."
+    finite = x.sum(dim=1).isfinite()
+    if not finite.all(): finite[~finite] = x[~finite].isfinite().all(dim=1)
+    return finite
+
 def _usable(embeddings, probes):
     "`(N,)`, photos with a number in every place."
-    usable = embeddings.isfinite().all(dim=1)
-    return usable if probes is None else usable & probes.isfinite().all(dim=1)
+    return _finite_rows(embeddings) if probes is None else _finite_rows(embeddings) & _finite_rows(probes)
 
 # %% ../nbs/14_gallery.ipynb #f0bd17e4
 @patch(as_prop=True)
@@ -174,11 +185,13 @@ def add_photos(self:Gallery,
     "Add photos of any number of people; raises `InputError` for another model's embeddings or a weight of 0 or less."
     self.check(model_id)
     _check_rows(names, embeddings, probes, weights)
-    usable = _usable(embeddings, probes)
-    embeddings, probes = embeddings[usable], None if probes is None else probes[usable]
-    weights = torch.ones(len(embeddings)) if weights is None else weights[usable]
+    usable, names = _usable(embeddings, probes), [*names]
+    weights = torch.ones(len(embeddings)) if weights is None else weights
+    if not usable.all():
+        embeddings, probes, weights = (None if t is None else t[usable] for t in (embeddings, probes, weights))
+        names = [n for n, ok in zip(names, usable.tolist()) if ok]
     self._check_photos(embeddings, probes, weights)
-    people = torch.tensor([self._number(n) for n, ok in zip(names, usable.tolist()) if ok], dtype=torch.long)
+    people = torch.tensor([self._number(n) for n in names], dtype=torch.long)
     self._chunks.append(_Photos(people, embeddings, probes, weights))
     for name in dict.fromkeys(names): self._clusters.pop(name, None)
     self._changed()
@@ -292,21 +305,47 @@ def template_of(self:Gallery)->Tensor:
     return self.owners*self.settings.n_templates + torch.empty_like(clusters).index_copy(0, order, clusters)
 
 # %% ../nbs/14_gallery.ipynb #0bbd563a
+_PHOTOS_AT_ONCE = 2**14
+
+@patch
+def _summed(self:Gallery):
+    "Weighted sums `(P·T,D)`, without a weighted copy of all embeddings."
+    sums = torch.zeros(len(self)*self.settings.n_templates, self._size)
+    photos = self.template_of, self.weights[:, None], self.embeddings
+    for template_of, weights, embeddings in zip(*(t.split(_PHOTOS_AT_ONCE) for t in photos)):
+        sums.index_add_(0, template_of, weights*embeddings)
+    return sums
+
 @patch(as_prop=True)
 @_kept
 def sums(self:Gallery)->Tensor:
     "`(P·T,D)`, weighted sum of the embeddings behind each template; 0 for a template that isn't used."
-    zeros = torch.zeros(len(self)*self.settings.n_templates, self._size)
-    return zeros.index_add(0, self.template_of, self.weights[:, None]*self.embeddings)
+    return self._summed()
+
+# %% ../nbs/14_gallery.ipynb #7e189b49
+@patch
+def _is_in(self:Gallery, group):
+    "`(P,)`, whether each person is among the names of a group."
+    group = set(group)
+    return np.array([name in group for name in self.names], dtype=bool)
+
+@patch(as_prop=True)
+@_kept
+def _learned(self:Gallery):
+    "`(P,)`, whether a class weight stands for each person."
+    return torch.from_numpy(self._is_in(self.class_weights))
 
 # %% ../nbs/14_gallery.ipynb #9822f4de
 @patch(as_prop=True)
 @_kept
 def templates(self:Gallery)->Tensor:
     "`(P·T,D)`, of length 1: what a search compares with, a person's one after another; 0 for one that isn't used."
-    templates, position = F.normalize(self.sums), {name: i for i, name in enumerate(self.names)}
-    of_person = templates.unflatten(0, (-1, self.settings.n_templates))
-    for name, w in self.class_weights.items(): of_person[position[name]] = w
+    templates = self._summed()
+    templates /= templates.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    if self.class_weights:
+        of_person = templates.unflatten(0, (-1, self.settings.n_templates))
+        learned = [self.class_weights[name] for name in self.names if name in self.class_weights]
+        of_person[self._learned] = torch.stack(learned)[:, None]
     return templates
 
 # %% ../nbs/14_gallery.ipynb #6a0e1a47
@@ -341,7 +380,7 @@ def relative_to_cohort(
 )->Tensor: # `(N,P)`, -2 to 2
     """Cosines less the mean of the `k` highest others (adaptive t-norm, Auckenthaler et al. 2000, eq. 4, without its
     deviation); raises `InputError` where there are no others."""
-    k = (cosines.isfinite().sum(dim=1, keepdim=True) - 1).clamp(max=k)
+    k = ((cosines > -torch.inf).sum(dim=1, keepdim=True) - 1).clamp(max=k)
     if (k < 1).any(): raise InputError('a cohort needs other people; enrol more, or use cohort=0')
     top = cosines.topk(k.max().item() + 1, dim=1).values
     total = torch.where(torch.arange(top.shape[1]) <= k, top, 0).sum(dim=1, keepdim=True)
@@ -350,8 +389,7 @@ def relative_to_cohort(
 # %% ../nbs/14_gallery.ipynb #597958a2
 @patch
 def _person_scores(self:Gallery, cosines):
-    "Scores `(N,P)` from cosines with all templates `(N,P·T)`."
-    if self.settings.n_templates > 1: cosines = cosines.unflatten(1, (-1, self.settings.n_templates)).amax(dim=2)
+    "Scores from cosines `(N,M)`, with everybody or at least with the nearest of them: one more than the cohort has."
     if not self.settings.cohort: return cosines
     return relative_to_cohort(cosines, self.settings.cohort, self.settings.cohort_weight)
 
@@ -446,21 +484,18 @@ def _relative(self:Gallery, scores, embeddings):
 @patch(as_prop=True)
 @_kept
 def _unused(self:Gallery):
-    "Rows of `templates` that are 0."
-    return (~self.templates.any(dim=1)).nonzero()[:, 0]
+    "`(P·T,)`, whether each row of `templates` is 0; None where none is."
+    unused = ~torch.cat([rows.any(dim=1) for rows in self.templates.split(_PHOTOS_AT_ONCE)])
+    return unused if unused.any() else None
 
 @patch
-def _cosines(self:Gallery, embeddings):
-    "Cosines `(N,P·T)` with all templates, -inf for those that aren't used."
-    return (embeddings @ self.templates.T).index_fill_(1, self._unused, -torch.inf)
-
-# %% ../nbs/14_gallery.ipynb #729bc993
-_AT_ONCE = 2**22 # Cosines in memory at once
-
-@patch(as_prop=True)
-def _block(self:Gallery):
-    "How many searches make that many cosines."
-    return max(1, _AT_ONCE // max(1, len(self)*self.settings.n_templates))
+def _cosines(self:Gallery, embeddings, people=slice(None), templates=None):
+    "Cosines `(N,M)` with some people: of the best template of each; -inf for somebody who has none."
+    templates, T = self.templates if templates is None else templates, self.settings.n_templates
+    of_people = slice(people.start and people.start*T, people.stop and people.stop*T)
+    cosines = embeddings @ templates[of_people].T
+    if self._unused is not None: cosines.masked_fill_(self._unused[of_people], -torch.inf)
+    return cosines if T == 1 else cosines.unflatten(1, (-1, T)).amax(dim=2)
 
 # %% ../nbs/14_gallery.ipynb #b5ea63ea
 @patch
@@ -469,16 +504,198 @@ def scores(self:Gallery,
     model_id:str, # `id` of the model they come from
 )->Tensor: # `(N,P)`: cosines, relative to a background or cohort where there is one; NaN for a NaN row
     "Similarity of each embedding with everybody; raises `InputError` for another model's, or if nobody is enrolled."
-    self.check(model_id)
-    if not len(self): raise InputError('the gallery is empty; enrol somebody first')
+    self._check_search(model_id)
     found = torch.full((len(embeddings), len(self)), torch.nan)
-    usable = embeddings.isfinite().all(dim=1).nonzero()[:, 0]
-    for rows in usable.split(self._block):
+    block = max(16, self._at_once // (len(self)*self.settings.n_templates))
+    for rows in _finite_rows(embeddings).nonzero()[:, 0].split(block):
         e = embeddings[rows]
         found[rows] = self._relative(self._person_scores(self._cosines(e)), e)
     return found
 
+@patch
+def _check_search(self:Gallery, model_id):
+    self.check(model_id)
+    if not len(self): raise InputError('the gallery is empty; enrol somebody first')
+
+# %% ../nbs/14_gallery.ipynb #02be7d88
+def _leave_out(cosines, people, start):
+    "Set the cosine of each row with one of the people to -inf; the first column is that of number `start`."
+    if people is None: return cosines
+    rows = ((people >= start) & (people < start + cosines.shape[1])).nonzero()[:, 0]
+    cosines[rows, people[rows] - start] = -torch.inf
+    return cosines
+
+# %% ../nbs/14_gallery.ipynb #df1c387a
+def _seconds(x):
+    "How long a product of a matrix with itself takes."
+    start = time.perf_counter()
+    x @ x.T
+    return time.perf_counter() - start
+
+@cache
+def _bfloat16_is_fast():
+    "Whether this machine multiplies matrices of bfloat16 at least one and a half times as fast as of float32."
+    single, half = (torch.ones(256, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    return min(_seconds(half) for _ in range(5)) < min(_seconds(single) for _ in range(5))/1.5
+
+@patch
+def _are_many(self:Gallery, people):
+    "Whether it is worth while to rule most of a slice of the people out first."
+    return people.stop - people.start >= self._many and _bfloat16_is_fast()
+
+# %% ../nbs/14_gallery.ipynb #d9e5c9cc
+def _rounding(x):
+    "`(N,)`, distances of rows from what they are in bfloat16."
+    return torch.cat([(rows - rows.bfloat16()).norm(dim=1) for rows in x.split(_PHOTOS_AT_ONCE)])
+
+@patch(as_prop=True)
+@_kept
+def _rough_templates(self:Gallery):
+    "`templates` in bfloat16, and the largest distance of one from what it was."
+    return self.templates.bfloat16(), _rounding(self.templates).max()
+
+@patch
+def _least_likely(self:Gallery, embeddings, nth):
+    "`(N,1)`, the lowest rough cosine of somebody among the nearest; `nth` is at most the n-th highest rough one."
+    wrong = _rounding(embeddings)[:, None] + 1.01*self._rough_templates[1] + nth.abs()/2**8 + 1e-4
+    return nth - 2*wrong
+
+# %% ../nbs/14_gallery.ipynb #6cd794ef
+_GROUP = 32
+
+@patch
+def _likely(self:Gallery, embeddings, rough, n):
+    "Rows, ascending, and columns of rough cosines `(N,M)` that can be among the `n` highest of their row."
+    if rest := -rough.shape[1] % _GROUP: rough = F.pad(rough, (0, rest), value=-torch.inf)
+    groups = rough.unflatten(1, (_GROUP, -1))
+    highest = groups.amax(dim=1)
+    least = self._least_likely(embeddings, highest.topk(min(n, highest.shape[1])).values[:, -1:].float())
+    rows, group = (highest >= least).nonzero().T
+    at, member = (groups[rows, :, group] >= least[rows]).nonzero().T
+    return rows[at], member*groups.shape[2] + group[at]
+
+# %% ../nbs/14_gallery.ipynb #9aa2e4e0
+@patch
+def _templates_of(self:Gallery, people):
+    "Rows of `templates` `(…,T)` of people `(…)`."
+    return people[..., None]*self.settings.n_templates + torch.arange(self.settings.n_templates)
+
+@patch
+def _of_best(self:Gallery, cosines, rows):
+    "`(N,)`, cosines with people's best templates from those with all of theirs `(N·T,)`, which are in these rows."
+    if self._unused is not None: cosines.masked_fill_(self._unused[rows], -torch.inf)
+    return cosines.view(-1, self.settings.n_templates).amax(dim=1)
+
+@patch
+def _pair_cosines(self:Gallery, embeddings, people):
+    "`(N,)`, of each embedding with one person."
+    rows, embeddings = self._templates_of(people).flatten(), embeddings.repeat_interleave(self.settings.n_templates, 0)
+    return self._of_best((self.templates.index_select(0, rows)*embeddings).sum(dim=1), rows)
+
+# %% ../nbs/14_gallery.ipynb #8a8be537
+@patch
+def _nearest_of_likely(self:Gallery, people, embeddings, n, without):
+    "Cosines and columns of the `n` nearest of a slice of the people; None where too many are likely, or too few."
+    rough = self._cosines(embeddings.bfloat16(), people, self._rough_templates[0])
+    rows, columns = self._likely(embeddings, _leave_out(rough, without, people.start), n)
+    counts = torch.bincount(rows, minlength=len(embeddings))
+    if len(rows) > rough.numel()/2**8 or counts.min() < n: return None
+    place = rows, torch.arange(len(rows)) - (counts.cumsum(0) - counts)[rows]
+    cosines = torch.full((len(counts), counts.max()), -torch.inf)
+    cosines[place] = self._pair_cosines(embeddings[rows], columns + people.start)
+    best = cosines.topk(n)
+    return best.values, torch.zeros(cosines.shape, dtype=torch.long).index_put(place, columns).gather(1, best.indices)
+
+# %% ../nbs/14_gallery.ipynb #daaf8e0c
+@patch
+def _nearest_of(self:Gallery, people, embeddings, n, without):
+    """Cosines of the `n` nearest of a slice of the people, highest first, and positions in `names`, `(N,n)` each.
+    `without`: None, or the position of somebody who doesn't count, for each embedding."""
+    n = min(n, people.stop - people.start)
+    found = self._nearest_of_likely(people, embeddings, n, without) if self._are_many(people) else None
+    if found is None: found = _leave_out(self._cosines(embeddings, people), without, people.start).topk(n)
+    cosines, columns = found
+    return cosines, columns + people.start if people.start else columns
+
+# %% ../nbs/14_gallery.ipynb #f9e97558
+@patch
+def _nearest_of_all(self:Gallery, embeddings, n, without):
+    "The same among everybody, in blocks."
+    step = max(1, self._at_once // max(1, len(embeddings)))
+    blocks = [slice(i, min(i + step, len(self))) for i in range(0, len(self), step)]
+    found = [self._nearest_of(people, embeddings, n, without) for people in blocks]
+    if len(found) == 1: return found[0]
+    cosines, people = (torch.cat(parts, dim=1) for parts in zip(*found))
+    best = cosines.topk(n)
+    return best.values, people.gather(1, best.indices)
+
+# %% ../nbs/14_gallery.ipynb #a62aca6a
+_CODED = 256 # Numbers of an embedding that are coded, at most
+
+def _turned(templates):
+    "Orthogonal directions `(D,d)` that hold most of the templates, mixed at random."
+    scatter = sum(rows.T @ rows for rows in templates.split(_PHOTOS_AT_ONCE)).double()
+    d = min(_CODED, len(scatter)) // 2 * 2
+    mix = torch.linalg.qr(torch.randn(d, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
+    return (torch.linalg.eigh(scatter).eigenvectors[:, -d:] @ mix).float()
+
+# %% ../nbs/14_gallery.ipynb #c55a7995
+def _faiss():
+    "FAISS, with as many threads as torch; raises `InputError` where it isn't installed."
+    try: import faiss
+    except ImportError:
+        raise InputError('approximate search needs FAISS: pip install "facereid_nb[index]", or use '
+                         'replace(gallery.settings, approximate=False)') from None
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    return faiss
+
+@patch(as_prop=True)
+@_kept
+def _index(self:Gallery):
+    "The directions that are coded, and an index of the templates' codes."
+    faiss, turn = _faiss(), _turned(self.templates)
+    index = faiss.IndexPQFastScan(turn.shape[1], turn.shape[1]//2, 4, faiss.METRIC_INNER_PRODUCT)
+    some = torch.linspace(0, len(self.templates) - 1, min(2**16, len(self.templates))).long()
+    index.train((self.templates[some] @ turn).numpy())
+    for rows in self.templates.split(_PHOTOS_AT_ONCE): index.add((rows @ turn).numpy())
+    return turn, index
+
+# %% ../nbs/14_gallery.ipynb #b6e57a59
+@patch
+def _by_index(self:Gallery, n):
+    "Whether the `n` nearest people are found by the index."
+    return (self.settings.approximate and len(self)*self.settings.n_templates >= self._few
+            and 8*n*self.settings.n_templates <= self._candidates)
+
+@patch
+def _cosines_with(self:Gallery, people, embedding):
+    "`(N,)`, of one embedding with some people."
+    rows = self._templates_of(people).flatten()
+    return self._of_best(self.templates.index_select(0, rows) @ embedding, rows)
+
+@patch
+def _nearest_by_index(self:Gallery, embeddings, n, without):
+    "As `_nearest`, among the people whose codes are nearest."
+    turn, index = self._index
+    templates = torch.from_numpy(index.search((embeddings @ turn).numpy(), self._candidates)[1])
+    people = (templates // self.settings.n_templates).sort(dim=1).values
+    cosines = torch.stack([self._cosines_with(*row) for row in zip(people, embeddings)])
+    cosines[:, 1:].masked_fill_(people[:, 1:] == people[:, :-1], -torch.inf)
+    if without is not None: cosines.masked_fill_(people == without[:, None], -torch.inf)
+    best = cosines.topk(n)
+    return best.values, people.gather(1, best.indices)
+
+# %% ../nbs/14_gallery.ipynb #1cf03c50
+@patch
+def _nearest(self:Gallery, embeddings, n, without=None):
+    """Cosines of the `n` nearest people, highest first, and positions in `names`, `(N,n)` each. `without`: the position
+    of somebody who doesn't count, for each embedding."""
+    found_by = self._nearest_by_index if self._by_index(n) else self._nearest_of_all
+    return found_by(embeddings, n, without)
+
 # %% ../nbs/14_gallery.ipynb #79ab8c7e
+_SEARCHES = 256 # Searches that go together
+
 @patch
 def search(self:Gallery,
     embeddings:Tensor, # `(N,D)`, of length 1
@@ -486,46 +703,54 @@ def search(self:Gallery,
     k:int=1, # How many people for each; at most everybody
 )->tuple: # Scores `(N,k)`, highest first, and positions in `names` `(N,k)`
     "The nearest people to each embedding; a NaN row gives NaN scores. Raises `InputError` as `scores` does."
-    found = [self.scores(e, model_id).topk(min(k, len(self)), dim=1) for e in embeddings.split(self._block)]
-    return tuple(torch.cat(part) for part in zip(*found))
+    self._check_search(model_id)
+    k = min(k, len(self))
+    if math.isfinite(embeddings.sum()): return self._search(embeddings, k)
+    usable = _finite_rows(embeddings)
+    scores, people = torch.full((len(usable), k), torch.nan), torch.arange(k).repeat(len(usable), 1)
+    scores[usable], people[usable] = self._search(embeddings[usable], k)
+    return scores, people
+
+@patch
+def _search(self:Gallery, embeddings, k):
+    "The same for embeddings without NaN."
+    if len(embeddings) > _SEARCHES:
+        return tuple(torch.cat(part) for part in zip(*(self._search(e, k) for e in embeddings.split(_SEARCHES))))
+    cosines, people = self._nearest(embeddings, min(max(k, self.settings.cohort + 1), len(self)))
+    return self._relative(self._person_scores(cosines), embeddings)[:, :k], people[:, :k]
 
 # %% ../nbs/14_gallery.ipynb #ff1007b9
+@patch(as_prop=True)
+@_kept
+def _photos_of_template(self:Gallery): return torch.bincount(self.template_of)
+
 @patch
 def _left_out(self:Gallery, rows, searched):
     "`(B,)`, cosine of photos with their own template made without them; -inf where they are the only one."
     template = self.template_of[rows]
     without = self.sums[template] - self.weights[rows, None]*self.embeddings[rows]
-    alone = torch.bincount(self.template_of)[template] == 1
+    alone = self._photos_of_template[template] == 1
     return (searched * F.normalize(without)).sum(dim=1).masked_fill(alone, -torch.inf)
 
 # %% ../nbs/14_gallery.ipynb #5ba05e98
 @patch
-def _is_in(self:Gallery, group):
-    "`(P,)`, whether each person is among the names of a group."
-    group = set(group)
-    return np.array([name in group for name in self.names], dtype=bool)
-
-@patch
-def _without_photo(self:Gallery, cosines, rows, searched):
-    "Cosines `(B,T)` of photos with the templates of their person, the one that holds the photo made without it."
-    owners = self.owners[rows]
-    held = self.template_of[rows] - owners*self.settings.n_templates
-    learned = torch.from_numpy(self._is_in(self.class_weights))[owners]
-    without = cosines.scatter(1, held[:, None], self._left_out(rows, searched)[:, None])
-    return torch.where(learned[:, None], cosines, without)
+def _own_cosines(self:Gallery, rows, searched):
+    "Cosines `(B,1)` of photos with their person, whose template that holds the photo is made without it."
+    own, template = self._templates_of(self.owners[rows]), self.template_of[rows, None]
+    cosines = (self.templates[own] @ searched[:, :, None])[..., 0]
+    if self._unused is not None: cosines.masked_fill_(self._unused[own], -torch.inf)
+    without = torch.where(own == template, self._left_out(rows, searched)[:, None], cosines)
+    return torch.where(self._learned[self.owners[rows], None], cosines, without).amax(dim=1, keepdim=True)
 
 # %% ../nbs/14_gallery.ipynb #267b0f9a
 @patch
 def _search_enrolled(self:Gallery, rows, searched):
     "`mated`, `nearest` and `non_mated` `(3,B)` of photos, which look as `searched` `(B,D)` when searched with."
-    i, owners, T = torch.arange(len(rows)), self.owners[rows], self.settings.n_templates
-    cosines, own = self._cosines(searched), owners[:, None]*T + torch.arange(T)
-    with_photo = cosines.gather(1, own)
-    non_mated = self._person_scores(cosines.scatter_(1, own, -torch.inf)).amax(dim=1)
-    scores = self._person_scores(cosines.scatter_(1, own, self._without_photo(with_photo, rows, searched)))
-    mated = scores[i, owners]
-    scores[i, owners] = -torch.inf
-    nearest = mated > scores.amax(dim=1)
+    n = min(self.settings.cohort + 1, len(self))
+    others, _ = self._nearest(searched, n, without=self.owners[rows])
+    non_mated = self._person_scores(others)[:, 0]
+    mated, *rivals = self._person_scores(torch.cat([self._own_cosines(rows, searched), others], dim=1)).T
+    nearest = mated > rivals[0]
     mated, non_mated = self._relative(torch.stack([mated, non_mated], dim=1), searched).T
     return torch.stack([mated, nearest, non_mated])
 
@@ -550,7 +775,7 @@ def enrolment_scores(self:Gallery)->pd.DataFrame: # `name`, `mated`, `nearest`, 
 def _enrolment_scores(self:Gallery, searched):
     "The rows of one kind of search `(N,D)`."
     found, owners = torch.empty(3, len(self.owners)), self.owners.numpy()
-    for rows in torch.arange(len(owners)).split(self._block):
+    for rows in torch.arange(len(owners)).split(_SEARCHES):
         found[:, rows] = self._search_enrolled(rows, searched[rows])
     mated, nearest, non_mated = found.numpy()
     names, trained = np.array(self.names, dtype=object)[owners], self._is_in(self.trained)[owners]
@@ -568,9 +793,9 @@ def background_scores(self:Gallery)->Tensor: # `(V,N)`
 def _search_background(self:Gallery, kind):
     "`(N,)`, the scores of one kind."
     found = torch.empty(self.background.shape[1])
-    for rows in torch.arange(len(found)).split(self._block):
+    for rows in torch.arange(len(found)).split(_SEARCHES):
         faces, level = self._level_of_background(kind, rows)
-        best = self._person_scores(self._cosines(faces)).amax(dim=1, keepdim=True)
+        best, _ = self._nearest(faces, 1)
         found[rows] = t_norm(best, *level, self._usual)[:, 0]
     return found
 
@@ -628,11 +853,11 @@ def _check_enrolled(self:Gallery, names):
                               + ', '.join(missing[:5]))
 
 # %% ../nbs/14_gallery.ipynb #56d42cc7
-def _settings_for(model, mirror, *how):
+def _settings_for(model, mirror, **how):
     "Settings; a mirror image that isn't given is used where the recipe or the model's background has it."
     of = model.recipe.decision
     if mirror is None: mirror = of.mirror or model.background is not None
-    return GallerySettings(mirror, *how, fpir=of.fpir)
+    return GallerySettings(mirror, fpir=of.fpir, **how)
 
 @patch
 def _take_background(self:Gallery, model):
@@ -663,11 +888,14 @@ def build(cls:Gallery,
     cohort_weight:float=1., # … and what fraction of their mean is taken off
     quality_weighted:bool=False, # Let a photo count by its `photo_quality`
     crops_dir='crops', # Folder of the crops, where photos are aligned
+    approximate:bool=False, # Search by an index, see `GallerySettings`
 )->Gallery: # A new gallery, with the model's background
     "Enrol everybody in `items`; warns of people without a usable photo, raises `InputError` where nobody has one."
     check_names(items)
     recipe = model.recipe
-    gallery = cls(model.id, _settings_for(model, mirror, n_templates, cohort, cohort_weight), model.trained_names)
+    settings = _settings_for(model, mirror, n_templates=n_templates, cohort=cohort, cohort_weight=cohort_weight,
+                             approximate=approximate)
+    gallery = cls(model.id, settings, model.trained_names)
     gallery._take_background(model)
     if recipe.decision.gallery == 'class_weights': gallery._use_class_weights(model, set(items['gt']))
     crops = _aligned_crops(items, recipe.preprocessing.align, crops_dir)

@@ -17,9 +17,40 @@ from numbers import Real
 import torch, torch.nn.functional as F
 from fastcore.basics import patch, store_attr
 from torch import nn, Tensor
+from torch.autograd.function import once_differentiable
 
 # %% ../nbs/08_heads.ipynb #275e7ef4
 from .data import InputError
+
+# %% ../nbs/08_heads.ipynb #8cc69f6a
+_AT_ONCE = 2**20 # Numbers in a part of a matrix that goes in parts
+
+def _parts(n, width):
+    "Slices of `n` rows of `width` numbers, each of so many numbers or of one row."
+    step = max(1, _AT_ONCE // max(1, width))
+    return [slice(i, i + step) for i in range(0, n, step)]
+
+# %% ../nbs/08_heads.ipynb #9eb961ea
+class _Cosines(torch.autograd.Function):
+    "Cosines `(B,K)` of vectors `(B,D)` of length 1 with vectors `(K,D)` of any length."
+    @staticmethod
+    def forward(ctx, unit, weight):
+        inverse = 1/weight.norm(dim=1).clamp(min=1e-12)
+        cosines = (unit @ weight.T).mul_(inverse)
+        ctx.save_for_backward(unit, weight, inverse, cosines)
+        return cosines
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        unit, weight, inverse, cosines = ctx.saved_tensors
+        grad_unit, grad_weight = torch.zeros_like(unit), torch.empty_like(weight)
+        for k in _parts(len(weight), len(unit)):
+            scaled = grad[:, k]*inverse[k]
+            grad_unit.addmm_(scaled, weight[k])
+            along = (scaled*cosines[:, k]).sum(dim=0)*inverse[k]
+            torch.mm(scaled.T, unit, out=grad_weight[k]).addcmul_(weight[k], along[:, None], value=-1)
+        return grad_unit, grad_weight
 
 # %% ../nbs/08_heads.ipynb #e88201a5
 def _single(x): return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
@@ -41,7 +72,7 @@ def forward(self:CosineHead,
     "Cosine of each embedding with each class weight."
     with torch.autocast(embeddings.device.type, enabled=False):
         embeddings = _single(embeddings)
-        return F.linear(F.normalize(embeddings), F.normalize(self.weight).to(embeddings.dtype))
+        return _Cosines.apply(F.normalize(embeddings), self.weight.to(embeddings.dtype))
 
 # %% ../nbs/08_heads.ipynb #d241644c
 _REDUCTIONS = dict(mean=Tensor.mean, sum=Tensor.sum, none=lambda loss: loss)
@@ -57,6 +88,38 @@ class CosineLoss(nn.Module):
 
     def extra_repr(self):
         return ', '.join(f'{k}={v!r}' for k, v in vars(self).items() if k[0] != '_' and k != 'training')
+
+# %% ../nbs/08_heads.ipynb #93a1e6dc
+class _ByRows(torch.autograd.Function):
+    "What `losses` gives for cosines, labels and parameters, for some rows at a time."
+    @staticmethod
+    def forward(ctx, losses, cosines, labels, *parameters):
+        ctx.losses = losses
+        ctx.save_for_backward(cosines, labels, *parameters)
+        return torch.cat([losses(cosines[r], labels[r], *parameters) for r in _parts(*cosines.shape)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        cosines, labels, *parameters = ctx.saved_tensors
+        slopes, of_parameters = torch.empty_like(cosines), [torch.zeros_like(p) for p in parameters]
+        for r in _parts(*cosines.shape):
+            inputs = [x.detach().requires_grad_() for x in (cosines[r], *parameters)]
+            with torch.enable_grad(): losses = ctx.losses(inputs[0], labels[r], *inputs[1:])
+            slopes[r], *more = torch.autograd.grad(losses, inputs, grad[r])
+            for total, part in zip(of_parameters, more): total += part
+        return None, slopes, None, *of_parameters
+
+# %% ../nbs/08_heads.ipynb #75bff2aa
+@patch
+def forward(self:CosineLoss,
+    cosines:Tensor, # `(B,K)`
+    labels:Tensor, # `(B,)`, the true class of each row
+)->Tensor: # A scalar, or `(B,)` for `reduction='none'`
+    "Value of the loss."
+    args = cosines, labels, *self.parameters()
+    losses = self.rows(*args) if cosines.numel() <= _AT_ONCE else _ByRows.apply(self.rows, *args)
+    return _REDUCTIONS[self.reduction](losses)
 
 # %% ../nbs/08_heads.ipynb #acf839b9
 @patch
@@ -106,13 +169,13 @@ class ArcFaceLoss(CosineLoss):
         _check('margin', margin, below=math.pi, zero=True)
         store_attr()
 
-    def forward(self,
+    def rows(self,
         cosines:Tensor, # `(B,K)`
         labels:Tensor, # `(B,)`
-    )->Tensor: # A scalar, or `(B,)` for `reduction='none'`
-        "Value of the loss."
+    )->Tensor: # `(B,)`
+        "The loss of each row."
         logits = arcface_logits(cosines, labels, self.scale, self.margin)
-        return F.cross_entropy(logits, labels, reduction=self.reduction)
+        return F.cross_entropy(logits, labels, reduction='none')
 
 # %% ../nbs/08_heads.ipynb #49daa5ae
 @dataclass(frozen=True)
@@ -182,24 +245,25 @@ def _similarities(self:SphereFace2Loss, cosines):
 
 # %% ../nbs/08_heads.ipynb #85ea4b97
 @patch
-def _wrongness(self:SphereFace2Loss, cosines, labels):
+def _wrongness(self:SphereFace2Loss, cosines, labels, bias):
     "The logit v of each binary answer `(B,K)`, positive where it is wrong."
     similarities = self._similarities(cosines)
-    positive = self.scale*(similarities.gather(1, labels) - self.margin) + self.bias
-    return (self.scale*(similarities + self.margin) + self.bias).scatter(1, labels, -positive)
+    positive = self.scale*(similarities.gather(1, labels) - self.margin) + bias
+    return (self.scale*(similarities + self.margin) + bias).scatter(1, labels, -positive)
 
 @patch
-def forward(self:SphereFace2Loss,
+def rows(self:SphereFace2Loss,
     cosines:Tensor, # `(B,K)`
     labels:Tensor, # `(B,)`
-)->Tensor: # A scalar, or `(B,)` for `reduction='none'`
-    "Value of the loss."
+    bias:Tensor, # A scalar
+)->Tensor: # `(B,)`
+    "The loss of each row."
     labels = labels[:, None]
-    wrong = self._wrongness(cosines, labels)
+    wrong = self._wrongness(cosines, labels, bias)
     terms = -F.logsigmoid(-wrong)
     if self.gamma: terms = terms * torch.sigmoid(wrong)**self.gamma
     negatives, true = (1 - self.positive_weight)*terms.sum(dim=1), terms.gather(1, labels)[:, 0]
-    return _REDUCTIONS[self.reduction]((negatives + (2*self.positive_weight - 1)*true) / self.scale)
+    return (negatives + (2*self.positive_weight - 1)*true) / self.scale
 
 # %% ../nbs/08_heads.ipynb #93a8dea2
 @patch
@@ -241,14 +305,14 @@ class FocalLoss(CosineLoss):
         _check('gamma', gamma, zero=True)
         store_attr()
 
-    def forward(self,
+    def rows(self,
         cosines:Tensor, # `(B,K)`
         labels:Tensor, # `(B,)`
-    )->Tensor: # A scalar, or `(B,)` for `reduction='none'`
-        "Value of the loss."
+    )->Tensor: # `(B,)`
+        "The loss of each row."
         loss = F.cross_entropy(self.scale*_single(cosines), labels, reduction='none')
         if self.gamma: loss = loss * (-torch.expm1(-loss))**self.gamma
-        return _REDUCTIONS[self.reduction](loss)
+        return loss
 
 # %% ../nbs/08_heads.ipynb #165829f5
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _log_softmax(x, *, axis:int): return x.log_softmax(axis)
 
 # %% ../nbs/06_onnx_graph.ipynb #52d44d0e
 @_operation
-def _expand(x, image, *, dims:list): return x.expand([-d*len(image) if d < 0 else d for d in dims])
+def _expand(x, image, *, dims:list): return x.expand([-d*image.shape[0] if d < 0 else d for d in dims])
 @_operation
 def _flip(x, *, axes:list): return x.flip(axes)
 @_operation

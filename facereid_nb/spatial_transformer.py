@@ -104,7 +104,7 @@ def places(self:SpatialTransformer,
     x:Tensor, # Crops with a margin, `(B,3,S,S)` in [0, 1]
 )->Tensor: # `(B,3,3)`
     "Where the faces are."
-    found = torch.eye(3, device=x.device).expand(len(x), 3, 3)
+    found = torch.eye(3, device=x.device).expand(x.shape[0], 3, 3)
     for _ in range(self.iterations): found = found @ similarity(self._correction(self.cut(x, found)))
     return found
 
