@@ -84,7 +84,7 @@ def parse(cls:Alignment,
     except (TypeError, ValueError) as e:
         raise InputError(f'{text!r} is no alignment ({e}); it is written by str(Alignment(…))') from e
 
-# %% ../nbs/04_align.ipynb #22117a3c
+# %% ../nbs/04_align.ipynb #363df5a6
 _all_ = ['Face', 'LANDMARKS', 'SELECT', 'choose_face', 'detect_faces', 'face_detector']
 
 # %% ../nbs/04_align.ipynb #1b842f3a
@@ -160,16 +160,20 @@ def centre_matrix(
     scale = size/min(image_size)
     return np.column_stack([scale*np.eye(2), size/2 - scale*np.array(image_size)/2])
 
-# %% ../nbs/04_align.ipynb #8135ef24
+# %% ../nbs/04_align.ipynb #4dced88d
 @dataclass(frozen=True, eq=False)
 class _Opened:
     "A photo as it was opened."
     image:Image.Image|None # RGB, upright; reduced where the photo is large; None: it can't be opened
     size:tuple|None=None # Width and height of the whole photo, pixels
     reason:str='' # Why it can't be opened
-    path:'str|Path|None'=None # Of the whole photo, where `image` is reduced
+    times:int=1 # How many pixels of the photo, along a side, went into one of `image`
+    path:'str|Path|None'=None # Of the whole photo
 
-# %% ../nbs/04_align.ipynb #c18591bd
+    @property
+    def covered(self): return tuple(self.times*s for s in self.image.size)
+
+# %% ../nbs/04_align.ipynb #18331094
 def _upright_size(size, image):
     "Width and height of a photo once it is turned as its file says."
     return size[::-1] if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else size
@@ -180,8 +184,8 @@ def _reduced(path, max_side, max_pixels=80_000_000):
         size = im.size
         if im.format != 'JPEG' or im.mode != 'RGB' or max(size) < 2*max_side or size[0]*size[1] > max_pixels: return
         im.draft('RGB', searched_size(size, 1, max_side))
-        size = _upright_size(size, im)
-        return _Opened(ImageOps.exif_transpose(im), size, path=path)
+        times, size = round(size[0]/im.width), _upright_size(size, im)
+        return _Opened(ImageOps.exif_transpose(im), size, '', times, path)
 
 # %% ../nbs/04_align.ipynb #6b794ff7
 def _open(image, max_side):
@@ -190,17 +194,17 @@ def _open(image, max_side):
     if reduced := _reduced(image, max_side): return reduced
     try: whole = open_image(image)
     except ImageError as e: return _Opened(None, reason=str(e).removeprefix(f'{image}: '))
-    return _Opened(whole, whole.size)
+    times = max(1, max(whole.size)//max_side)
+    return _Opened(whole.reduce(times) if times > 1 else whole, whole.size, '', times, image)
 
-# %% ../nbs/04_align.ipynb #457dd44f
+# %% ../nbs/04_align.ipynb #7dc3d753
 @patch
 def warp(self:_Opened, matrix, size):
     "The crop of the whole photo by a matrix for it."
-    image = self.image
-    reduced = np.divide(self.size, image.size)
-    if self.path and math.sqrt(abs(np.linalg.det(matrix[:,:2])))*reduced.max() > .5:
-        with suppress(ImageError): image, reduced = open_image(self.path), np.ones(2)
-    return warp(image, matrix*np.append(reduced, 1), size)
+    image, times = self.image, self.times
+    if times > 1 and math.sqrt(abs(np.linalg.det(matrix[:,:2])))*times > .5:
+        with suppress(ImageError): image, times = open_image(self.path), 1
+    return warp(image, matrix*[times, times, 1], size)
 
 # %% ../nbs/04_align.ipynb #0479246c
 def _face_matrix(face, alignment):
@@ -231,7 +235,7 @@ def _found(photos, detector, alignment):
     "The faces in each photo, and the reason if there are none; None for photos that can't be opened."
     there = [p for p in photos if p.image]
     found = iter(find_faces([p.image for p in there], detector, alignment.min_side, alignment.max_side,
-                            [p.size for p in there]))
+                            [p.covered for p in there]))
     return [next(found) if p.image else None for p in photos]
 
 # %% ../nbs/04_align.ipynb #1a90efa7
@@ -383,10 +387,10 @@ def _one_thread():
     finally: torch.set_num_threads(threads)
 
 # %% ../nbs/04_align.ipynb #199f8b85
-def _batches(done, batch_size):
-    "Ranges of rows, of `batch_size` each, in which some photo is not done."
-    starts = range(0, len(done), batch_size)
-    batches = [range(i, min(i + batch_size, len(done))) for i in starts]
+def _batches(done, batch_size, fixed):
+    "Rows to search together, `batch_size` each: those not done, or `fixed` batches in which some row isn't."
+    rows = range(len(done)) if fixed else [i for i,d in enumerate(done) if not d]
+    batches = [list(rows[i:i + batch_size]) for i in range(0, len(rows), batch_size)]
     return [b for b in batches if not all(done[i] for i in b)]
 
 # %% ../nbs/04_align.ipynb #a51116d0
@@ -417,7 +421,7 @@ class _Work:
 
     def __call__(self, photos): return [self.draw(p, f) for p,f in zip(photos, self.search(photos))]
 
-# %% ../nbs/04_align.ipynb #cd3aa92e
+# %% ../nbs/04_align.ipynb #b1658ee3
 def _overlapped(batches, work):
     "What `work` makes of each batch, drawn while the next is searched."
     with ThreadPoolExecutor(n_cores()) as pool:
@@ -478,8 +482,9 @@ def work(self:_Manifest, jobs, done, batches, finished):
     with _one_thread(), progress(total=done.count(False), desc='align', unit=' photos') as bar:
         try:
             for batch,results in zip(batches, finished):
-                for i in [i for i in batch if not done[i]]:
-                    self.store(jobs[i], *results[i - batch.start])
+                for i,result in zip(batch, results):
+                    if done[i]: continue
+                    self.store(jobs[i], *result)
                     bar.update()
                 self.save_if_due()
         finally: self.save()
@@ -495,7 +500,7 @@ def as_items(self:_Manifest, jobs, done):
     return df.astype({'face_index': 'Int64', 'n_faces': 'Int64'}).assign(redone=[not d for d in done])
 
 # %% ../nbs/04_align.ipynb #de2319e0
-def _default_workers(n_batches): return 0 if n_cores() == 1 else min(n_cores(), n_batches//8)
+def _default_workers(n_photos): return 0 if n_cores() == 1 else min(n_cores(), n_photos//8)
 
 def align_faces(
     items:pd.DataFrame, # Photos: `image_path`, `gt`, `path`, as from `read_items`
@@ -504,7 +509,7 @@ def align_faces(
     no_face:str='keep', # Photos without a face: 'keep' a centre crop, or 'skip'
     device=None, # Device for the detector; default: the GPU, if there is one
     num_workers:int|None=None, # Processes that read photos (on a CPU: find faces too); default: one per core; 0: none
-    batch_size:int|None=None, # Photos searched together; default: 1 on a CPU, 16 on a GPU
+    batch_size:int|None=None, # Photos searched together; default: 8 on a CPU, 16 on a GPU
     checkpoint:float=5., # Seconds between two writings of the manifest
 )->pd.DataFrame: # The manifest for these items, row for row, with `path` of the crop, and `redone`: whether in this run
     """Align photos into a folder of crops of the same names, doing only what is missing or changed.
@@ -516,9 +521,9 @@ def align_faces(
     manifest = _Manifest(out/'manifest.csv', jobs, checkpoint)
     done = manifest.keep_done(jobs, alignment, no_face)
     manifest.save()
-    if batches := _batches(done, batch_size or (1 if on_cpu else 16)):
+    if batches := _batches(done, batch_size or (8 if on_cpu else 16), fixed=not on_cpu):
         work = _Work(alignment, face_detector(alignment, device), no_face)
-        if num_workers is None: num_workers = _default_workers(len(batches))
+        if num_workers is None: num_workers = _default_workers(sum(map(len, batches)))
         manifest.work(jobs, done, batches, _finished(jobs, batches, work, on_cpu, num_workers))
     return manifest.as_items(jobs, done)
 

@@ -8,7 +8,7 @@ Docs: https://facereid-nb.github.io/facereid_nb/detect.html.md"""
 __all__ = ['LANDMARKS', 'SELECT', 'Face', 'summed_area', 'max_pool', 'CascadeNet', 'Candidates', 'Detector', 'torch_device',
            'face_detector', 'searched_size', 'find_faces', 'detect_faces', 'choose_face']
 
-# %% ../nbs/03_detect.ipynb #e008114c
+# %% ../nbs/03_detect.ipynb #8464ee7f
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from torch import nn
 
 from .data import InputError
 
-# %% ../nbs/03_detect.ipynb #ee5f89e0
+# %% ../nbs/03_detect.ipynb #650b43a7
 LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Face:
     landmarks:np.ndarray # `(5,2)`: left and right eye (as the viewer sees them), nose, left and right mouth corner
     probability:float # That it is a face, as the last network says
 
-# %% ../nbs/03_detect.ipynb #4ad91cd4
+# %% ../nbs/03_detect.ipynb #a1c2dc99
 def summed_area(
     images:torch.Tensor, # `(B,H,W,3)`, bytes
 )->torch.Tensor: # `(B,H+1,W+1,3)`, int32: sums over all pixels above and to the left
@@ -45,13 +45,13 @@ def summed_area(
     sums[:,1:,1:] = images
     return sums.cumsum_(1, dtype=torch.int32).cumsum_(2, dtype=torch.int32)
 
-# %% ../nbs/03_detect.ipynb #d4200549
+# %% ../nbs/03_detect.ipynb #95e3b161
 def _bins(n, m):
     "`(2,m)`: where each of `m` pixels begins and ends among `n`; arrays `(N,)` of `n` give `(2,N,m)`."
     i, n = np.arange(m, dtype=np.int32), np.asarray(n, np.int32)[...,None]
     return np.stack([i*n//m, -((i + 1)*-n//m)])
 
-# %% ../nbs/03_detect.ipynb #b37909fd
+# %% ../nbs/03_detect.ipynb #45436526
 def _corners(rows, columns, width):
     "`(2,2,…,h,w)`: where corners lie in a flat table `width` wide, from `rows` `(2,…,h)` and `columns` `(2,…,w)`."
     return (rows*width)[:,None,...,:,None] + columns[None,:,...,None,:]
@@ -67,7 +67,7 @@ def _means(flat, corners, shares):
     below = found[1] - found[0]
     return (below[1] - below[0])*shares
 
-# %% ../nbs/03_detect.ipynb #1aa7a40c
+# %% ../nbs/03_detect.ipynb #8b4dd2b4
 def _pooled(x, kernel, dim):
     "Maxima over `kernel` places along `dim`, every second place; the last may have fewer."
     n, before = -(-(x.shape[dim] - kernel)//2) + 1, (slice(None),)*dim
@@ -86,13 +86,13 @@ def max_pool(
     "Max pooling with stride 2, in which windows may reach over the lower and right edge."
     return _pooled(_pooled(x, kernel, 1), kernel, 2)
 
-# %% ../nbs/03_detect.ipynb #8682b0c8
+# %% ../nbs/03_detect.ipynb #1b6e306c
 def _prelu(x, slope):
     "`x` `(B,H,W,C)` where it is positive, elsewhere times the `slope` of its channel."
     slopes = slope.expand(x.shape[2], -1).flatten()
     return F.prelu(x.reshape(-1, len(slopes)), slopes).view(x.shape)
 
-# %% ../nbs/03_detect.ipynb #4fc32ca3
+# %% ../nbs/03_detect.ipynb #b65538ca
 class _Layer(nn.Module):
     "A layer of a network, by its number in facenet-pytorch's weights."
     def __init__(self, weights, kind, k):
@@ -100,7 +100,7 @@ class _Layer(nn.Module):
         for name,source in dict(weight=f'{kind}{k}.weight', bias=f'{kind}{k}.bias', slope=f'prelu{k}.weight').items():
             self.register_buffer(name, weights[source])
 
-# %% ../nbs/03_detect.ipynb #09e938ab
+# %% ../nbs/03_detect.ipynb #e2356322
 class _Convolution(_Layer):
     "A convolution, a PReLU and, where `pool` isn't 0, pooling."
     def __init__(self, weights, k, pool):
@@ -113,7 +113,7 @@ class _Convolution(_Layer):
         if gaps is not None: x = x.flatten(1, 2).index_fill_(1, gaps, -math.inf).view(x.shape)
         return max_pool(x, self.pool) if self.pool else x
 
-# %% ../nbs/03_detect.ipynb #51786707
+# %% ../nbs/03_detect.ipynb #ebcc23a6
 class _Dense(_Layer):
     "A dense layer with a PReLU."
     def __init__(self, weights, k, channels):
@@ -123,7 +123,7 @@ class _Dense(_Layer):
 
     def forward(self, x): return F.prelu(F.linear(x.flatten(1), self.weight, self.bias), self.slope)
 
-# %% ../nbs/03_detect.ipynb #6b358400
+# %% ../nbs/03_detect.ipynb #47f83151
 def _last_layers(weights):
     "Weight and bias of the last layers in one: face or not, box, landmarks."
     names = sorted(name for name in weights if '_' in name)
@@ -131,13 +131,13 @@ def _last_layers(weights):
                                if n.endswith(kind)]) for kind in ('weight', 'bias'))
     return [torch.cat([t[1:2] - t[:1], t[2:]]) for t in (weight, bias)]
 
-# %% ../nbs/03_detect.ipynb #fc22b823
+# %% ../nbs/03_detect.ipynb #a301f687
 def _for_bytes(weights):
     "Weights for pixels from 0 to 255 in place of (x - 127.5)/128."
     weight = weights['conv1.weight']/128
     return weights | {'conv1.weight': weight, 'conv1.bias': weights['conv1.bias'] - 127.5*weight.sum((1,2,3))}
 
-# %% ../nbs/03_detect.ipynb #d81f4603
+# %% ../nbs/03_detect.ipynb #4297b399
 class CascadeNet(nn.Module):
     "One of MTCNN's three networks."
     def __init__(self,
@@ -161,7 +161,7 @@ class CascadeNet(nn.Module):
         for convolution in others: x = convolution(x)
         return F.linear(self.dense(x), self.weight, self.bias)
 
-# %% ../nbs/03_detect.ipynb #e7158178
+# %% ../nbs/03_detect.ipynb #b94c7931
 _POOLS = dict(pnet=(2,0,0), rnet=(3,3,0), onet=(3,3,2,0))
 
 def _cascade_net(name):
@@ -169,7 +169,7 @@ def _cascade_net(name):
     folder = Path(find_spec('facenet_pytorch').origin).parent/'data'
     return CascadeNet(torch.load(folder/f'{name}.pt', map_location='cpu', weights_only=True), _POOLS[name]).eval()
 
-# %% ../nbs/03_detect.ipynb #9a2c8c1f
+# %% ../nbs/03_detect.ipynb #00cf189e
 _FACTOR, _SEEN, _STRIDE = 0.709, 12, 2
 
 def _scales(height, width, min_face_size):
@@ -182,7 +182,7 @@ def _scales(height, width, min_face_size):
 
 def _level_size(height, width, scale): return int(height*scale + 1), int(width*scale + 1)
 
-# %% ../nbs/03_detect.ipynb #9c2bd2b3
+# %% ../nbs/03_detect.ipynb #16d882eb
 @dataclass
 class _Piece:
     "Part of a level, and where it lies in its canvas; pixels."
@@ -195,7 +195,7 @@ class _Piece:
 
 def _even(n): return n + n % 2
 
-# %% ../nbs/03_detect.ipynb #b826fcbe
+# %% ../nbs/03_detect.ipynb #677ecc40
 def _packed(pieces):
     "Place `pieces` (the largest first) in one canvas; its height and width."
     height, columns = _even(pieces[0].height), []
@@ -208,7 +208,7 @@ def _packed(pieces):
         column['used'] += _even(p.height)
     return height, columns[-1]['left'] + _even(columns[-1]['width'])
 
-# %% ../nbs/03_detect.ipynb #d44baf26
+# %% ../nbs/03_detect.ipynb #49c95976
 _MARGIN = _SEEN - _STRIDE
 
 def _strips(level, height, width, most):
@@ -217,7 +217,7 @@ def _strips(level, height, width, most):
     step = max(32, (most//width - _MARGIN)//2*2)
     return [_Piece(level, y, min(step + _MARGIN, height - y), width) for y in range(0, height - _SEEN + 1, step)]
 
-# %% ../nbs/03_detect.ipynb #0d06882e
+# %% ../nbs/03_detect.ipynb #4e2e33e1
 @dataclass
 class _Plan:
     "How photos of one size are searched."
@@ -236,7 +236,7 @@ def _canvases(sizes, most):
     alone = [([p], p.height, p.width) for size in large for p in _strips(*size, most)]
     return alone + ([(small, *_packed(small))] if small else [])
 
-# %% ../nbs/03_detect.ipynb #2ffe0884
+# %% ../nbs/03_detect.ipynb #8ace2657
 def _cells(pieces, height, width):
     "Level, x and y of each of PNet's answers for a canvas; level -1 where it sees more than one piece."
     cells = np.full((_answers(height), _answers(width), 3), -1, np.int32)
@@ -246,7 +246,7 @@ def _cells(pieces, height, width):
         part[...,0], part[...,1], part[...,2] = p.level, np.arange(w), p.first//2 + np.arange(h)[:,None]
     return cells.reshape(-1, 3)
 
-# %% ../nbs/03_detect.ipynb #d63460e5
+# %% ../nbs/03_detect.ipynb #b3d08759
 def _gaps(pieces, height, width):
     "Flat indices in the first layer's output; None where a piece has the canvas to itself."
     if len(pieces) == 1: return None
@@ -257,7 +257,7 @@ def _gaps(pieces, height, width):
         if p.width % 2: beside[p.top:y+1, x] = True
     return np.flatnonzero(beside[:height-2, :width-2])
 
-# %% ../nbs/03_detect.ipynb #bca77446
+# %% ../nbs/03_detect.ipynb #23b703df
 def _drawing(pieces, height, width, size, level_sizes):
     "Corners and shares for `_means` to draw a canvas from a photo of `size` (height, width)."
     corners, shares = np.zeros((2, 2, height, width), np.int32), np.zeros((height, width, 1), np.float32)
@@ -278,13 +278,13 @@ def _plan(height, width, min_face_size, most, device):
     cells = np.concatenate([np.zeros((0, 3), np.int32), *(_cells(*c) for c in canvases)])
     return _Plan(np.float32(scales), *(list(kind) for kind in zip(*on_device)) if parts else ([], [], []), cells)
 
-# %% ../nbs/03_detect.ipynb #f8630ea0
+# %% ../nbs/03_detect.ipynb #f0b34259
 def _canvas(sums, plan, k):
     "Canvas `k` of photos, `(B,h,w,3)`, from their summed-area tables."
     starts = torch.arange(len(sums), dtype=torch.int32, device=sums.device)*sums[0,...,0].numel()
     return _means(sums.flatten(0, 2), plan.corners[k][:,:,None] + starts[:,None,None], plan.shares[k])
 
-# %% ../nbs/03_detect.ipynb #98fe014b
+# %% ../nbs/03_detect.ipynb #0265c28c
 @dataclass
 class Candidates:
     "Boxes that may be faces."
@@ -296,7 +296,7 @@ class Candidates:
     def __len__(self): return len(self.boxes)
     def __getitem__(self, rows): return Candidates(*(a[rows] for a in vars(self).values()))
 
-# %% ../nbs/03_detect.ipynb #b1f9f116
+# %% ../nbs/03_detect.ipynb #7171dd67
 def _sigmoid(x): return 1/(1 + np.exp(-x))
 
 _LEAST = .6, .7, .7
@@ -311,14 +311,14 @@ def _candidates(answers, plan):
     real = cells[:,0] >= 0
     return Candidates(boxes, _sigmoid(found[:,0]), found[:,1:], photos)[real], cells[real,0]
 
-# %% ../nbs/03_detect.ipynb #8b808dd7
+# %% ../nbs/03_detect.ipynb #4e4625de
 @torch.inference_mode()
 def _proposed(sums, plan, pnet):
     "What PNet proposes in photos of one size, and the level of each."
     answers = [pnet(_canvas(sums, plan, k), gaps).flatten(1, 2) for k,gaps in enumerate(plan.gaps)]
     return _candidates(torch.cat(answers or [sums.new_zeros(len(sums), 0, 5, dtype=torch.float32)], 1), plan)
 
-# %% ../nbs/03_detect.ipynb #197524ca
+# %% ../nbs/03_detect.ipynb #ce558203
 def _suppressed(c, threshold, groups):
     "Which candidates stay, the surest first."
     from torchvision.ops import nms
@@ -327,7 +327,7 @@ def _suppressed(c, threshold, groups):
     apart = groups[:,None]*(boxes.max() - boxes.min() + 1)
     return nms(torch.from_numpy(boxes + apart), torch.from_numpy(np.float64(c.scores)), threshold).numpy()
 
-# %% ../nbs/03_detect.ipynb #7412c8bc
+# %% ../nbs/03_detect.ipynb #ff703127
 def _moved(c, extra):
     "Boxes moved by their shifts, fractions of their sides; these count `extra` pixels more."
     sides = np.tile(c.boxes[:,2:] - c.boxes[:,:2] + np.float32(extra), 2)
@@ -340,38 +340,39 @@ def _squared(boxes):
     corner = boxes[:,:2] + sides*np.float32(.5) - longer*np.float32(.5)
     return np.concatenate([corner, corner + longer], 1)
 
-# %% ../nbs/03_detect.ipynb #d10720df
-def _distinct(c, levels, n_levels):
+# %% ../nbs/03_detect.ipynb #b6893871
+def _distinct(c, levels):
     "Proposals without those that overlap a surer one: more than half within a level, 0.7 between levels."
-    c = c[_suppressed(c, .5, c.photos*n_levels + levels)]
+    c = c[_suppressed(c, .5, c.photos*(levels.max(initial=0) + 1) + levels)]
     c = c[_suppressed(c, .7, c.photos)]
     c.boxes = _squared(_moved(c, 0))
     return c
 
-# %% ../nbs/03_detect.ipynb #5092e729
+# %% ../nbs/03_detect.ipynb #dd490f20
 @dataclass
 class _Sums:
     "Summed-area tables of photos of several sizes."
     flat:torch.Tensor # `(P,3)`, all of them
     starts:np.ndarray # `(B,)`: where in `flat` each begins
     sizes:np.ndarray # `(B,2)`: width and height of each photo
+    apart:bool=False # The candidates of each photo are looked at by themselves
 
-def _joined(groups, order):
+def _joined(groups, order, apart=False):
     "One `_Sums` of tables `(B,H+1,W+1,3)` of several sizes; `order` has the photos' indices, group by group."
     flat = torch.cat([g.flatten(0, 2) for g in groups]) if len(groups) > 1 else groups[0].flatten(0, 2)
     sizes = np.array([(g.shape[2] - 1, g.shape[1] - 1) for g in groups for _ in range(len(g))])
     ends = np.cumsum((sizes + 1).prod(1))
     back = np.argsort(order)
-    return _Sums(flat, np.append(0, ends[:-1])[back], sizes[back])
+    return _Sums(flat, np.append(0, ends[:-1])[back], sizes[back], apart)
 
-# %% ../nbs/03_detect.ipynb #f6a8791f
+# %% ../nbs/03_detect.ipynb #16ba63e1
 def _within(c, sizes):
     "The part of each box within its photo, in whole pixels: `(N,2)` corners, and whether there is any."
     whole = np.trunc(c.boxes).astype(np.int64)
     low, high = np.maximum(whole[:,:2], 1) - 1, np.minimum(whole[:,2:], sizes[c.photos])
     return low, high, (high > low).all(1)
 
-# %% ../nbs/03_detect.ipynb #b1e6d9b3
+# %% ../nbs/03_detect.ipynb #113a08eb
 def _crops(sums, photos, low, high, size):
     "Crops `(N,size,size,3)` of photos between corners `low` and `high`, by area averaging."
     columns, rows = (low[:,d,None] + _bins(high[:,d] - low[:,d], size) for d in (0, 1))
@@ -380,19 +381,26 @@ def _crops(sums, photos, low, high, size):
     corners = _corners(put(sums.starts[photos][:,None] + rows*width), put(columns), 1)
     return _means(sums.flat, corners, put(_shares(rows, columns)))
 
-# %% ../nbs/03_detect.ipynb #57faaf02
-def _looked_at(c, net, sums, size, least, at_once=128):
-    "What `net` says of candidates, of which those with a score above `least` stay."
+# %% ../nbs/03_detect.ipynb #412b7d5a
+def _parts(photos, apart, at_once=128):
+    "Candidates to look at together, as slices; `photos` in ascending order. `apart`: only of one photo."
+    ends = [*(np.flatnonzero(np.diff(photos)) + 1 if apart else []), len(photos)]
+    return [slice(k, min(k + at_once, end)) for start,end in zip([0, *ends], ends) for k in range(start, end, at_once)]
+
+# %% ../nbs/03_detect.ipynb #4f2b0c88
+def _looked_at(c, net, sums, size, least):
+    "What `net` says of candidates, of which those with a score above `least` stay, photo by photo."
+    c = c[np.argsort(c.photos, kind='stable')]
     low, high, inside = _within(c, sums.sizes)
     c, low, high = c[inside], low[inside], high[inside]
-    parts = [slice(k, k + at_once) for k in range(0, len(c), at_once)]
+    parts = _parts(c.photos, sums.apart)
     answers = [net(_crops(sums, c.photos[p], low[p], high[p], size)) for p in parts]
     if not answers: return c
     answers = torch.cat(answers).cpu().numpy()
     c = Candidates(c.boxes, _sigmoid(answers[:,0]), answers[:,1:], c.photos)
     return c[c.scores > least]
 
-# %% ../nbs/03_detect.ipynb #4a58aeb0
+# %% ../nbs/03_detect.ipynb #f7411744
 @torch.inference_mode()
 def _refined(c, rnet, sums):
     "Candidates that RNet accepts, without those that overlap a surer one, moved and made square."
@@ -401,7 +409,7 @@ def _refined(c, rnet, sums):
     c.boxes = _squared(_moved(c, 1))
     return c
 
-# %% ../nbs/03_detect.ipynb #600a15e8
+# %% ../nbs/03_detect.ipynb #30261ecf
 def _without_nested(c, threshold=.7):
     "Which candidates stay where none may share more than `threshold` of the smaller box with a surer one."
     areas, stay, left = (c.boxes[:,2:] - c.boxes[:,:2] + 1).prod(1), [], np.argsort(c.scores)[::-1]
@@ -413,7 +421,7 @@ def _without_nested(c, threshold=.7):
         left = left[(shared <= threshold) | (c.photos[left] != c.photos[best])]
     return np.array(stay, int)
 
-# %% ../nbs/03_detect.ipynb #ca395355
+# %% ../nbs/03_detect.ipynb #06faf8f6
 def _landmarks(c):
     "Landmarks `(N,5,2)` from fractions of the box."
     corner, sides = c.boxes[:,:2] - 1, c.boxes[:,2:] - c.boxes[:,:2] + 1
@@ -429,7 +437,7 @@ def _finished(c, onet, sums):
     stay = _without_nested(c)
     return c[stay], points[stay]
 
-# %% ../nbs/03_detect.ipynb #23d360ec
+# %% ../nbs/03_detect.ipynb #c4a0fdd9
 @dataclass(eq=False)
 class Detector:
     "MTCNN, as `face_detector` makes it."
@@ -439,9 +447,12 @@ class Detector:
     rnet:CascadeNet
     onet:CascadeNet
 
-# %% ../nbs/03_detect.ipynb #64f75b75
+# %% ../nbs/03_detect.ipynb #b45b5c3e
 @patch(as_prop=True)
-def most(self:Detector): return 2**16 if self.device.type == 'cpu' else 2**22
+def on_cpu(self:Detector): return self.device.type == 'cpu'
+
+@patch(as_prop=True)
+def most(self:Detector): return 2**16 if self.on_cpu else 2**22
 
 @patch
 @torch.inference_mode()
@@ -449,13 +460,13 @@ def _propose(self:Detector, images):
     "The summed-area tables of `images` (arrays of one size), and what PNet proposes in them."
     sums = summed_area(torch.from_numpy(np.stack(images)).to(self.device))
     plan = _plan(*images[0].shape[:2], self.min_face_size, self.most//len(images), self.device)
-    return sums, _distinct(*_proposed(sums, plan, self.pnet), len(plan.scales))
+    return sums, *_proposed(sums, plan, self.pnet)
 
-# %% ../nbs/03_detect.ipynb #7d449dac
-def _by_size(images):
-    "Indices of images of equal size, together."
+# %% ../nbs/03_detect.ipynb #4120e1e5
+def _by_size(images, apart):
+    "Indices of images of equal size, together; `apart`: each by itself."
     groups = {}
-    for i,image in enumerate(images): groups.setdefault(image.shape, []).append(i)
+    for i,image in enumerate(images): groups.setdefault(i if apart else image.shape, []).append(i)
     return list(groups.values())
 
 def _gathered(found, groups):
@@ -463,30 +474,31 @@ def _gathered(found, groups):
     for c,group in zip(found, groups): c.photos = np.array(group)[c.photos]
     return Candidates(*map(np.concatenate, zip(*(vars(c).values() for c in found))))
 
-# %% ../nbs/03_detect.ipynb #fed9449e
+# %% ../nbs/03_detect.ipynb #1955727b
 @lru_cache(1)
 def _keep_large_blocks():
     "Let the C library keep blocks of up to 31 MB for the next use, in this process."
     torch.empty(31*2**20, dtype=torch.uint8)
 
-# %% ../nbs/03_detect.ipynb #c3e4383a
+# %% ../nbs/03_detect.ipynb #9dfd1f21
 def _unrounded(device):
     "Convolutions on a GPU in whole float32 within the block."
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == 'cuda' else nullcontext()
 
-# %% ../nbs/03_detect.ipynb #fe61dac7
+# %% ../nbs/03_detect.ipynb #6920724d
 @patch
 @torch.inference_mode()
 def _faces(self:Detector, images):
     "Candidates of all `images` that are faces, and their landmarks."
     _keep_large_blocks()
-    groups = _by_size(images)
+    groups = _by_size(images, self.on_cpu)
     with _unrounded(self.device):
-        sums, found = zip(*(self._propose([images[i] for i in group]) for group in groups))
-        sums = _joined(sums, np.concatenate(groups))
-        return _finished(_refined(_gathered(found, groups), self.rnet, sums), self.onet, sums)
+        sums, found, levels = zip(*(self._propose([images[i] for i in group]) for group in groups))
+        sums = _joined(sums, np.concatenate(groups), self.on_cpu)
+        c = _distinct(_gathered(found, groups), np.concatenate(levels))
+        return _finished(_refined(c, self.rnet, sums), self.onet, sums)
 
-# %% ../nbs/03_detect.ipynb #fbec6bb3
+# %% ../nbs/03_detect.ipynb #2eb0d886
 @patch
 def search(self:Detector,
     images, # Photos, arrays `(H,W,3)` of bytes, at least one; of any sizes
@@ -497,7 +509,7 @@ def search(self:Detector,
     of_each = [order[c.photos[order] == i] for i in range(len(images))]
     return [(c.boxes[o], c.scores[o], points[o]) for o in of_each]
 
-# %% ../nbs/03_detect.ipynb #340664c7
+# %% ../nbs/03_detect.ipynb #3dc2ea6c
 def torch_device(
     device=None, # Name of a device, or None
 )->torch.device: # The GPU where there is one and no name is given
@@ -505,7 +517,7 @@ def torch_device(
     return torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
 
 def face_detector(
-    alignment:'Alignment|int'=20, # The alignment, or the smallest face to look for alone, in pixels
+    alignment=20, # An `Alignment`, or the smallest face to look for alone, in pixels
     device=None, # Device for the networks; default: the GPU, if there is one
 )->Detector: # For `detect_faces`
     "MTCNN's networks with facenet-pytorch's weights, on a device."
@@ -513,7 +525,7 @@ def face_detector(
     nets = [_cascade_net(name).to(device) for name in _POOLS]
     return Detector(int(getattr(alignment, 'min_face_size', alignment)), device, *nets)
 
-# %% ../nbs/03_detect.ipynb #94734694
+# %% ../nbs/03_detect.ipynb #df2dba2b
 def searched_size(
     size:tuple, # Width and height of the photo, pixels
     min_side:int=160, # Photos whose shorter side is less are enlarged to it
@@ -523,7 +535,7 @@ def searched_size(
     k = min(max(1, min_side/min(size)), max_side/max(size))
     return tuple(size) if k == 1 else tuple(max(1, round(s*k)) for s in size)
 
-# %% ../nbs/03_detect.ipynb #b5660f43
+# %% ../nbs/03_detect.ipynb #45a064e4
 def _mapped(coordinates, scale): return np.round(coordinates*scale, 2) + 0.
 
 def _faces(found, scale):
@@ -534,17 +546,17 @@ def _faces(found, scale):
     ok = finite & (boxes[:,2:] > boxes[:,:2]).all(1) & (landmarks[:,0] != landmarks[:,1]).any(1)
     return [Face(b, l, round(float(p), 6)) for b,l,p in zip(boxes[ok], landmarks[ok], probabilities[ok])]
 
-# %% ../nbs/03_detect.ipynb #f47a1146
-def _batches(sizes, device, most=2**24):
-    "Which photos to search together, given the searched size of each: lists of their indices."
+# %% ../nbs/03_detect.ipynb #9259663b
+def _batches(sizes, most):
+    "Which photos to search together, at most `most` pixels, given the searched size of each: lists of their indices."
     batches, pixels = [], math.inf
     for i,(width,height) in sizes.items():
         pixels += width*height
-        if device.type == 'cpu' or pixels > most: batches.append([]); pixels = width*height
+        if pixels > most: batches.append([]); pixels = width*height
         batches[-1].append(i)
     return batches
 
-# %% ../nbs/03_detect.ipynb #2c158f33
+# %% ../nbs/03_detect.ipynb #7a3ccb91
 def _searched(images, detector):
     "What is found in each of `images`, or the error."
     try: return detector.search(images)
@@ -553,7 +565,7 @@ def _searched(images, detector):
         half = len(images)//2
         return _searched(images[:half], detector) + _searched(images[half:], detector)
 
-# %% ../nbs/03_detect.ipynb #07c56203
+# %% ../nbs/03_detect.ipynb #bd8cfb14
 def _faces_or_reason(found, image_size, searched):
     "`(faces, reason)` from what was found in one photo."
     if isinstance(found, Exception): return [], f'the detector failed ({type(found).__name__}: {found})'
@@ -561,7 +573,7 @@ def _faces_or_reason(found, image_size, searched):
     faces = _faces(found, np.divide(image_size, searched))
     return faces, '' if faces else 'no usable face found'
 
-# %% ../nbs/03_detect.ipynb #1d5083f7
+# %% ../nbs/03_detect.ipynb #94f08801
 def find_faces(
     images, # RGB PIL images of any sizes
     detector:Detector, # From `face_detector`
@@ -569,27 +581,27 @@ def find_faces(
     max_side:int=1280, # See `searched_size`
     sizes=None, # Width and height of the photos in whose pixels faces are given; default: the images'
 )->list: # For each image `(faces, reason)`: the largest face first; why there is none
-    "Find all faces, and say why there are none; on a CPU photo by photo."
+    "Find all faces, and say why there are none."
     sizes = sizes or [im.size for im in images]
     searched = {i: searched_size(size, min_side, max_side) for i,size in enumerate(sizes)}
     searched = {i: s for i,s in searched.items() if min(s) >= detector.min_face_size}
     answers = [([], f'{width}×{height} is too narrow to search') for width,height in sizes]
-    for batch in _batches(searched, detector.device):
+    for batch in _batches(searched, 2**20 if detector.on_cpu else 2**24):
         found = _searched([np.array(images[i].resize(searched[i], Image.BICUBIC)) for i in batch], detector)
         for i,f in zip(batch, found): answers[i] = _faces_or_reason(f, sizes[i], searched[i])
     return answers
 
-# %% ../nbs/03_detect.ipynb #30bdc913
+# %% ../nbs/03_detect.ipynb #d8948dc4
 def detect_faces(
     images, # RGB PIL images of any sizes
     detector:Detector, # From `face_detector`
     min_side:int=160, # Photos whose shorter side is less are enlarged to it for the search, pixels
     max_side:int=1280, # Photos whose longer side is more are reduced to it for the search, pixels
 )->list: # For each image the list of its faces, the largest first; empty where there is none
-    "Find all faces; on a CPU photo by photo, on a GPU in batches."
+    "Find all faces; on a CPU what is found in a photo doesn't depend on the others."
     return [faces for faces,_ in find_faces(list(images), detector, min_side, max_side)]
 
-# %% ../nbs/03_detect.ipynb #e5202350
+# %% ../nbs/03_detect.ipynb #0885d1a4
 SELECT = ('largest', 'central', 'probability')
 
 def choose_face(

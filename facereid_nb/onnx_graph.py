@@ -1366,7 +1366,7 @@ def _read(model):
     structure, state = _any_size(model)
     _check_runs(structure)
     with torch.device('meta'): graph = OnnxGraph(structure)
-    graph.load_state_dict(state, assign=True)
+    graph.load_state_dict({k: v.clone() for k,v in state.items()}, assign=True) # Layers may share a tensor in the file
     _check_batch(_laid_out(graph))
     return graph
 
