@@ -10,7 +10,7 @@ much it needs. Afterwards both are profiled once. `same answer` tells whether th
 
 Photos are those of lfw125, drawn faces where they are not there; networks but MobileFaceNet have random weights. Where
 a reference is not installed, or there is no GPU, the row says so. Results go to benchmarks/bench.json, where rows that
-don't run now stay as they are; nbs/studies/speed.ipynb reads it.
+don't run now stay as they are.
 """
 import json, platform, re, sys, time
 from importlib import metadata
