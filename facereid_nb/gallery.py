@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from .align import check_alignment, face_crops, warn_of_status
 from .augment import Camera
 from .data import InputError, NO_CROP, UNKNOWN, check_names
-from .model import embed, embed_views, read_tensors, write_tensors
+from .model import embed, embed_views, embed_with_quality, read_tensors, write_tensors
 
 # %% ../nbs/14_gallery.ipynb #cdbda621
 @dataclass(frozen=True)
@@ -800,17 +800,13 @@ def _search_background(self:Gallery, kind):
     return found
 
 # %% ../nbs/14_gallery.ipynb #09a9e5b0
-def _mirror_agreement(plain, mirrored):
-    "`photo_quality` from embeddings without and with the mirror image: these lie half-way to the mirror image's own."
-    return (2*(plain*mirrored).sum(dim=1)**2 - 1).clamp(0.01, 1)
-
 def photo_quality(
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
     images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
-    **kwargs, # Passed on to `embed`
+    **kwargs, # Passed on to `embed_with_quality`
 )->Tensor: # `(N,)`, 0.01 to 1; NaN where the image can't be read
     "How recognisable faces are: the cosine of the embedding with its mirror image's, 0.01 at least."
-    return _mirror_agreement(embed(model, images, **kwargs), embed(model, images, mirror=True, **kwargs))
+    return embed_with_quality(model, images, **kwargs)[1]
 
 # %% ../nbs/14_gallery.ipynb #53093e3a
 @patch
@@ -833,12 +829,12 @@ def _aligned_crops(items, alignment, crops_dir, part='train'):
 @patch
 def _embed_and_add(self:Gallery, model, crops, camera, quality_weighted, **how):
     "Enrol the people of crops by their embeddings."
-    mirror = self.settings.mirror
-    embeddings = embed(model, crops.path, mirror, **how)
+    mirror, weights = self.settings.mirror, None
+    if quality_weighted: embeddings, weights = embed_with_quality(model, crops.path, mirror, **how)
+    else: embeddings = embed(model, crops.path, mirror, **how)
     good = embeddings.isfinite().all(dim=1)
-    crops, embeddings = crops[good.numpy()], embeddings[good]
+    crops, embeddings, weights = crops[good.numpy()], embeddings[good], None if weights is None else weights[good]
     if not len(crops): return
-    weights = _mirror_agreement(embeddings, embed(model, crops.path, not mirror, **how)) if quality_weighted else None
     probes = embed(model, crops.path, mirror, camera=camera, **how) if camera else None
     if camera and self.background is None: embeddings = F.normalize(embeddings + probes)
     self.add_photos(crops['gt'], embeddings, model.id, probes, weights)

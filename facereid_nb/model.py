@@ -8,7 +8,8 @@ Docs: https://facereid-nb.github.io/facereid_nb/model.html.md"""
 __all__ = ['ARCFACE', 'FOURIER_SPHEREFACE2', 'LOW_QUALITY', 'SURVEILLANCE', 'RECIPES', 'Preprocessing', 'Distillation',
            'LearnedAlignment', 'Schedule', 'Split', 'Decision', 'Recipe', 'to_pixels', 'channel_statistics',
            'normalise_images', 'FaceModel', 'joined', 'Ensemble', 'check_same_crops', 'loader_processes', 'embed',
-           'embed_views', 'write_tensors', 'read_tensors', 'save_model', 'default_device', 'load_model']
+           'embed_views', 'embed_with_quality', 'write_tensors', 'read_tensors', 'save_model', 'default_device',
+           'load_model']
 
 # %% ../nbs/11_model.ipynb #35eae79c
 import difflib, hashlib, json, math, re, warnings, zlib
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from PIL import Image
-from safetensors.torch import load, save
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -568,12 +569,10 @@ def _taken_by(camera, batch):
 
 # %% ../nbs/11_model.ipynb #71cd1da2
 def _embed_batch(model, backbone, pixels, mirror):
-    "`(B,D)` of length 1 on the CPU; `backbone` is the model's own or a faster copy of it."
+    "`(S,B,D)` of length 1 on the CPU, S being 2 with mirror images; `backbone` is the model's or a faster copy of it."
     x = model.normalise(pixels.to(model.device))
     if mirror: x = torch.cat([x, x.flip(-1)])
-    e = F.normalize(backbone(x).float())
-    if mirror: e = F.normalize(sum(e.chunk(2)))
-    return e.cpu()
+    return F.normalize(backbone(x).float()).cpu().unflatten(0, (1 + mirror, -1))
 
 # %% ../nbs/11_model.ipynb #8a5baf1d
 def _fast_backbone(model, n):
@@ -583,20 +582,20 @@ def _fast_backbone(model, n):
 
 # %% ../nbs/11_model.ipynb #cdb3a7ab
 def _embed_loader(model, loader, mirror, camera):
-    "Embeddings `(N,D)`, NaN where an image can't be read, and the reasons."
-    found, reasons = [torch.empty(0, model.embedding_size)], []
+    "Embeddings `(S,N,D)`, NaN where an image can't be read, and the reasons."
+    found, reasons = [torch.empty(1 + mirror, 0, model.embedding_size)], []
     backbone = _fast_backbone(model, len(loader.dataset)*(1 + mirror))
     for pixels, bad in progress(loader, desc='Embedding', leave=False, disable=len(loader) < 2):
         if camera is not None: pixels = _taken_by(camera, pixels)
         e = _embed_batch(model, backbone, pixels, mirror)
-        e[[r is not None for r in bad]] = torch.nan
+        e[:, [r is not None for r in bad]] = torch.nan
         found.append(e)
         reasons += [r for r in bad if r]
-    return torch.cat(found), reasons
+    return torch.cat(found, dim=1), reasons
 
 # %% ../nbs/11_model.ipynb #243cd17e
 def _embed_one_model(model, images, mirror, batch_size, num_workers, camera):
-    "`embed` of a `FaceModel`, which is in evaluation mode meanwhile."
+    "Embeddings `(S,N,D)` by a `FaceModel`, which is in evaluation mode meanwhile."
     r, was_training = model.recipe, model.training
     if camera is not None and r.learned_alignment: camera = camera.around(r.preprocessing.align.margin)
     loader = DataLoader(_Photos(images, r.input_size), batch_size, num_workers=num_workers, collate_fn=_collate)
@@ -606,8 +605,25 @@ def _embed_one_model(model, images, mirror, batch_size, num_workers, camera):
                               + ('; …' if len(reasons) > 3 else ''))
     return found
 
-# %% ../nbs/11_model.ipynb #efcbe9e6
+# %% ../nbs/11_model.ipynb #3a2d451d
 @torch.no_grad()
+def _embed_members(model, images, mirror, batch_size=64, num_workers=None, camera=None):
+    "Embeddings `(S,N,D)` by each of a model's members, or by the model alone."
+    images = list(images)
+    if num_workers is None: num_workers = loader_processes() if len(images) > batch_size else 0
+    members = model.members if isinstance(model, Ensemble) else [model]
+    return [_embed_one_model(m, images, mirror, batch_size, num_workers, camera) for m in members]
+
+def _joined_of(model, embeddings):
+    "The members' embeddings `(N,D)` as the model's."
+    return joined(embeddings, model.weights) if isinstance(model, Ensemble) else embeddings[0]
+
+# %% ../nbs/11_model.ipynb #82150ac8
+def _both_sides(e):
+    "Embeddings `(N,D)` of faces, or of faces with their mirror images, from `(S,N,D)`."
+    return e[0] if len(e) == 1 else F.normalize(e.sum(dim=0))
+
+# %% ../nbs/11_model.ipynb #efcbe9e6
 def embed(
     model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
     images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
@@ -617,11 +633,8 @@ def embed(
     camera:Camera|None=None, # Embed degraded copies; the same photos in the same batches get the same copies
 )->Tensor: # `(N,D)` on the CPU, of length 1; NaN where the image can't be read
     "L2-normalised embeddings of images, with the model's own preprocessing and no augmentation."
-    images = list(images)
-    if num_workers is None: num_workers = loader_processes() if len(images) > batch_size else 0
-    how = mirror, batch_size, num_workers, camera
-    if not isinstance(model, Ensemble): return _embed_one_model(model, images, *how)
-    return joined([_embed_one_model(m, images, *how) for m in model.members], model.weights)
+    return _joined_of(model, [_both_sides(e) for e in _embed_members(model, images, mirror, batch_size, num_workers,
+                                                                     camera)])
 
 # %% ../nbs/11_model.ipynb #af9771c0
 def embed_views(
@@ -633,24 +646,49 @@ def embed_views(
     "Embeddings of images as they are and, with a camera, of their degraded copies."
     return torch.stack([embed(model, images, camera=c, **how) for c in ([None, camera] if camera else [None])])
 
+# %% ../nbs/11_model.ipynb #e5d51551
+def embed_with_quality(
+    model:nn.Module, # Whose embeddings: a `FaceModel` or an `Ensemble`
+    images, # Paths, PIL images or `(H,W,3)` uint8 arrays: N of them
+    mirror:bool=False, # Add the embedding of the mirror image
+    **how, # Passed on to `embed`
+)->tuple: # `(N,D)`, what `embed` gives, and `(N,)`, 0.01 to 1; NaN where the image can't be read
+    "Embeddings, and the quality of each image: the cosine of both sides' embeddings, 0.01 at least."
+    sides = _embed_members(model, images, True, **how)
+    plain, mirrored = (_joined_of(model, [e[side] for e in sides]) for side in (0, 1))
+    found = _joined_of(model, [_both_sides(e) for e in sides]) if mirror else plain
+    return found, (plain*mirrored).sum(dim=1).clamp(0.01, 1)
+
 # %% ../nbs/11_model.ipynb #14c853ff
 _NO_DIGEST = '0'*64
 
-def _digest(data, written):
-    "SHA-256 of a file's bytes in which the digest that was `written` there counts as zeros."
-    return hashlib.sha256(_with_digest(data, written, _NO_DIGEST)).hexdigest()
+def _with_digest(header, old, new): return header.replace(f'"digest":"{old}"'.encode(), f'"digest":"{new}"'.encode(), 1)
 
-def _with_digest(data, old, new): return data.replace(f'"digest":"{old}"'.encode(), f'"digest":"{new}"'.encode(), 1)
+def _digest(header, written, content):
+    "SHA-256 of a file: its header, in which the digest that was `written` counts as zeros, and pieces of the rest."
+    found = hashlib.sha256(_with_digest(header, written, _NO_DIGEST))
+    for piece in content: found.update(piece)
+    return found.hexdigest()
 
 # %% ../nbs/11_model.ipynb #991e29e3
-def _ordered(data):
-    "A safetensors file's bytes with its metadata in alphabetical order, which safetensors leaves to chance."
-    size = int.from_bytes(data[:8], 'little')
-    header = json.loads(data[8:8 + size])
-    header['__metadata__'] = dict(sorted(header['__metadata__'].items()))
-    text = json.dumps(header, separators=(',', ':'), ensure_ascii=False).encode()
-    text += b' '*(-len(text) % 8)
-    return len(text).to_bytes(8, 'little') + text + data[8 + size:]
+def _ordered(header):
+    "A safetensors file's header with its metadata in alphabetical order, which safetensors leaves to chance."
+    about = json.loads(header[8:])
+    about['__metadata__'] = dict(sorted(about['__metadata__'].items()))
+    text = json.dumps(about, separators=(',', ':'), ensure_ascii=False).encode()
+    return header[:8] + text.ljust(len(header) - 8)
+
+# %% ../nbs/11_model.ipynb #b8618df1
+def _header_size(data): return 8 + int.from_bytes(data[:8], 'little')
+
+def _put_digest(path):
+    "Write the digest of a safetensors file into its header, which is put in order."
+    with open(path, 'r+b') as f:
+        start = f.read(8)
+        header = _ordered(start + f.read(_header_size(start) - 8))
+        digest = _digest(header, _NO_DIGEST, iter(partial(f.read, 2**20), b''))
+        f.seek(0)
+        f.write(_with_digest(header, _NO_DIGEST, digest))
 
 # %% ../nbs/11_model.ipynb #96ddc54a
 def write_tensors(
@@ -661,14 +699,15 @@ def write_tensors(
 )->Path: # The same path
     "Write a safetensors file with a digest of its content, whole or not at all."
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    data = _ordered(save(tensors, metadata | dict(format=format, version=__version__, digest=_NO_DIGEST)))
-    with atomic_write(path) as tmp: tmp.write_bytes(_with_digest(data, _NO_DIGEST, _digest(data, _NO_DIGEST)))
+    with atomic_write(path) as tmp:
+        save_file(tensors, tmp, metadata | dict(format=format, version=__version__, digest=_NO_DIGEST))
+        _put_digest(tmp)
     return Path(path)
 
 # %% ../nbs/11_model.ipynb #0062fa81
 def _metadata(data):
     "The metadata of a safetensors file's bytes; raises `ValueError` where they hold none."
-    header = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
+    header = json.loads(data[8:_header_size(data)])
     found = header.get('__metadata__', {}) if isinstance(header, dict) else None
     if not isinstance(found, dict): raise ValueError('its header holds no metadata')
     return found
@@ -678,7 +717,8 @@ def _is_whole(data, metadata):
     "Whether the digest is that of the content; files of version 0.1 have none."
     written = metadata.get('digest')
     if written is None: return str(metadata.get('version')).startswith('0.1.')
-    return _digest(data, written) == written
+    size = _header_size(data)
+    return _digest(data[:size], written, [memoryview(data)[size:]]) == written
 
 # %% ../nbs/11_model.ipynb #e9d57479
 def read_tensors(
