@@ -5,9 +5,9 @@
 
 People and searches of gallery_size.py, one embedding each, on one thread. A row for each index and setting goes to
 benchmarks/gallery_index.csv: seconds to build it, megabytes that it takes, seconds of a search (of 200 at once, with
-the nearest 50 or 400 compared exactly), and which part of the five nearest it finds. `usearch` is a graph (HNSW) of
+the nearest 50 to 600 compared exactly), and which part of the five nearest it finds. `usearch` is a graph (HNSW) of
 bfloat16 embeddings; `expansion` is how many people a search of it goes through. `FAISS` is what galleries have: codes
-of 4 bits for every two of 256 numbers. `IVF` puts people into 1,024 lists first, of which a search reads some.
+of 4 bits for every two of 192 numbers. `IVF` puts people into 1,024 lists first, of which a search reads some.
 """
 import argparse, time
 from pathlib import Path
@@ -56,12 +56,12 @@ def rows(e, searches):
         index.expansion_search = expansion
         yield row('usearch', f'expansion {expansion}', cost,
                   lambda s: index.search(s, 50, threads=1).keys.astype(int), *tested)
-    index, *cost = built(lambda: codes(e, 'PCAR256,PQ128x4fs'))
-    for n in (100, 400): yield row('FAISS', f'{n} compared', cost, lambda s: index.search(s, n)[1], *tested)
-    index, *cost = built(lambda: codes(e, 'PCAR256,IVF1024,PQ128x4fs'))
+    index, *cost = built(lambda: codes(e, 'PCAR192,PQ96x4fs'))
+    for n in (100, 600): yield row('FAISS', f'{n} compared', cost, lambda s: index.search(s, n)[1], *tested)
+    index, *cost = built(lambda: codes(e, 'PCAR192,IVF1024,PQ96x4fs'))
     for lists in (64, 256):
         faiss.extract_index_ivf(index).nprobe = lists
-        yield row('FAISS, IVF', f'{lists} lists, 400 compared', cost, lambda s: index.search(s, 400)[1], *tested)
+        yield row('FAISS, IVF', f'{lists} lists, 600 compared', cost, lambda s: index.search(s, 600)[1], *tested)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

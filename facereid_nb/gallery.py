@@ -52,7 +52,7 @@ class Gallery:
     _at_once = 2**22 # Cosines in memory at once
     _many = 2**13 # So many people that it is worth while to rule most of them out first
     _few = 10_000 # So few templates that they need no index
-    _candidates = 400 # Templates that an index suggests
+    _candidates = 600 # Templates that an index suggests
 
     def __init__(self,
         model_id:str, # `id` of the model that makes the embeddings
@@ -599,7 +599,7 @@ def _nearest_of_likely(self:Gallery, people, embeddings, n, without):
     rough = self._cosines(embeddings.bfloat16(), people, self._rough_templates[0])
     rows, columns = self._likely(embeddings, _leave_out(rough, without, people.start), n)
     counts = torch.bincount(rows, minlength=len(embeddings))
-    if len(rows) > rough.numel()/2**8 or counts.min() < n: return None
+    if len(rows) > rough.numel()/2**7 or counts.min() < n: return None
     place = rows, torch.arange(len(rows)) - (counts.cumsum(0) - counts)[rows]
     cosines = torch.full((len(counts), counts.max()), -torch.inf)
     cosines[place] = self._pair_cosines(embeddings[rows], columns + people.start)
@@ -630,7 +630,7 @@ def _nearest_of_all(self:Gallery, embeddings, n, without):
     return best.values, people.gather(1, best.indices)
 
 # %% ../nbs/14_gallery.ipynb #a62aca6a
-_CODED = 256 # Numbers of an embedding that are coded, at most
+_CODED = 192 # Numbers of an embedding that are coded, at most
 
 def _turned(templates):
     "Orthogonal directions `(D,d)` that hold most of the templates, mixed at random."
