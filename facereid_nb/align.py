@@ -6,15 +6,15 @@ Docs: https://facereid-nb.github.io/facereid_nb/align.html.md"""
 
 # %% auto #0
 __all__ = ['METHODS', 'TEMPLATE', 'FORMATS', 'MANIFEST_COLUMNS', 'Alignment', 'umeyama', 'similarity_matrix', 'eyes_matrix',
-           'warp', 'Crop', 'centre_matrix', 'align_images', 'encode_crop', 'align_faces', 'crops_alignment',
-           'check_alignment', 'face_crops', 'warn_of_status', 'align_summary', 'show_alignment', 'Face', 'LANDMARKS',
-           'SELECT', 'choose_face', 'detect_faces', 'face_detector']
+           'warp', 'Crop', 'centre_matrix', 'align_images', 'align_all', 'encode_crop', 'align_faces',
+           'crops_alignment', 'check_alignment', 'face_crops', 'warn_of_status', 'align_summary', 'show_alignment',
+           'Face', 'LANDMARKS', 'SELECT', 'choose_face', 'detect_faces', 'face_detector']
 
 # %% ../nbs/04_align.ipynb #395c594f
 import csv, hashlib, io, json, math, os, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -197,14 +197,24 @@ def _open(image, max_side):
     times = max(1, max(whole.size)//max_side)
     return _Opened(whole.reduce(times) if times > 1 else whole, whole.size, '', times, image)
 
-# %% ../nbs/04_align.ipynb #7dc3d753
+# %% ../nbs/04_align.ipynb #e9ab7422
+@patch
+def is_coarse(self:_Opened, matrix):
+    "Whether a crop by this matrix needs the whole photo."
+    return self.times > 1 and math.sqrt(abs(np.linalg.det(matrix[:,:2])))*self.times > .5
+
+@patch
+def whole(self:_Opened):
+    "The whole photo; as it is, where it can't be opened any more."
+    with suppress(ImageError): return replace(self, image=open_image(self.path), times=1)
+    return self
+
+# %% ../nbs/04_align.ipynb #9556d180
 @patch
 def warp(self:_Opened, matrix, size):
     "The crop of the whole photo by a matrix for it."
-    image, times = self.image, self.times
-    if times > 1 and math.sqrt(abs(np.linalg.det(matrix[:,:2])))*times > .5:
-        with suppress(ImageError): image, times = open_image(self.path), 1
-    return warp(image, matrix*[times, times, 1], size)
+    photo = self.whole() if self.is_coarse(matrix) else self
+    return warp(photo.image, matrix*[photo.times, photo.times, 1], size)
 
 # %% ../nbs/04_align.ipynb #0479246c
 def _face_matrix(face, alignment):
@@ -219,16 +229,20 @@ def _without_face(photo, reason, alignment, no_face):
     crop = photo.warp(centre_matrix(photo.size, alignment.size), alignment.size)
     return Crop(crop, 'centre_crop', reason, n_faces=0)
 
+# %% ../nbs/04_align.ipynb #0b7cfdbf
+def _face_crop(photo, faces, i, alignment):
+    "The crop of face `i` of a photo."
+    face = faces[i]
+    crop = photo.warp(_face_matrix(face, alignment), alignment.size)
+    return Crop(crop, 'aligned', '', face.box, face.landmarks, face.probability, i, len(faces))
+
 # %% ../nbs/04_align.ipynb #6f7cc90d
 def _crop(photo, found, alignment, no_face):
     "The crop of a photo, in which `found` are the faces, and the reason if there are none."
     if not photo.image: return Crop(None, 'unreadable', photo.reason)
     faces, reason = found
     if not faces: return _without_face(photo, reason, alignment, no_face)
-    i = choose_face(faces, photo.size, alignment.select)
-    face = faces[i]
-    crop = photo.warp(_face_matrix(face, alignment), alignment.size)
-    return Crop(crop, 'aligned', '', face.box, face.landmarks, face.probability, i, len(faces))
+    return _face_crop(photo, faces, choose_face(faces, photo.size, alignment.select), alignment)
 
 # %% ../nbs/04_align.ipynb #66ab8833
 def _found(photos, detector, alignment):
@@ -243,6 +257,14 @@ def _check_no_face(no_face):
     if no_face in ('keep','skip'): return
     raise InputError(f"no_face is {no_face!r}; choose 'keep' (as a centre crop) or 'skip'")
 
+def _detector_for(alignment, detector):
+    "The detector, a new one for None; raises `InputError` for one with another `min_face_size`."
+    detector = detector or face_detector(alignment)
+    if detector.min_face_size == alignment.min_face_size: return detector
+    raise InputError(f'the detector looks for faces of {detector.min_face_size} pixels, the alignment says '
+                     f'{alignment.min_face_size}; make it with face_detector(alignment)')
+
+# %% ../nbs/04_align.ipynb #4fca4b33
 def align_images(
     images, # PIL images (upright), or paths of images
     alignment:Alignment=Alignment(), # How to align
@@ -253,12 +275,29 @@ def align_images(
 
     Raises `InputError` for another `no_face`, and for a detector that was made for another `min_face_size`."""
     _check_no_face(no_face)
-    detector = detector or face_detector(alignment)
-    if detector.min_face_size != alignment.min_face_size:
-        raise InputError(f'the detector looks for faces of {detector.min_face_size} pixels, the alignment says '
-                         f'{alignment.min_face_size}; make it with face_detector(alignment)')
-    photos = [_open(im, alignment.max_side) for im in images]
+    photos, detector = [_open(im, alignment.max_side) for im in images], _detector_for(alignment, detector)
     return [_crop(p, f, alignment, no_face) for p,f in zip(photos, _found(photos, detector, alignment))]
+
+# %% ../nbs/04_align.ipynb #0b7e86a3
+def _all_crops(photo, found, alignment):
+    "The crops of all faces of a photo, in which `found` are the faces."
+    if not photo.image: return [Crop(None, 'unreadable', photo.reason)]
+    faces, _ = found
+    coarse = [photo.is_coarse(_face_matrix(face, alignment)) for face in faces]
+    whole = photo.whole() if any(coarse) else photo
+    return [_face_crop(whole if c else photo, faces, i, alignment) for i,c in enumerate(coarse)]
+
+# %% ../nbs/04_align.ipynb #7134289d
+def align_all(
+    images, # PIL images (upright), or paths of images
+    alignment:Alignment=Alignment(), # How to align; its `select` has no effect
+    detector=None, # From `face_detector`, to use it again; default: a new one
+)->list: # For each image the list of its `Crop`s, the largest face first; empty where there is no face
+    """Align every face of photos in memory. A photo that can't be opened gives a single `Crop`, which says so.
+
+    Raises `InputError` for a detector that was made for another `min_face_size`."""
+    photos, detector = [_open(im, alignment.max_side) for im in images], _detector_for(alignment, detector)
+    return [_all_crops(p, f, alignment) for p,f in zip(photos, _found(photos, detector, alignment))]
 
 # %% ../nbs/04_align.ipynb #b127798a
 _JPEG = dict(format='JPEG', quality=95, subsampling=0)

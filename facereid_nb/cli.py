@@ -1,4 +1,4 @@
-"""`byteface`: align, train, info, export, build-gallery, calibrate, predict, evaluate, and a demo
+"""`byteface`: from photos to names, in one command for each step
 
 Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
@@ -6,8 +6,10 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'GalleryFile', 'CropsDir', 'Batch', 'Threshold', 'PrecisionOf', 'PLACES',
-           'DEMO_FACES', 'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Precision', 'Places', 'align',
-           'train', 'info', 'export', 'build_gallery', 'predict', 'calibrate', 'evaluate', 'demo', 'main']
+           'people', 'Person', 'DEMO_FACES', 'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Precision',
+           'Places', 'align', 'train', 'info', 'export', 'build_gallery', 'predict', 'calibrate', 'list_people',
+           'add_person', 'remove_person', 'rename_person', 'correct_person', 'people_history', 'people_undo',
+           'evaluate', 'group', 'serve', 'demo', 'main']
 
 # %% ../nbs/24_cli.ipynb #545105d7
 import os, sys, time, warnings
@@ -278,8 +280,8 @@ def export(
     out:Annotated[Optional[Path], typer.Option(
         help='The ONNX file to write. Default: beside the model, ending in `.onnx`.')]=None,
 ):
-    """Write a saved model as one ONNX file, from face crops to embeddings, which runs without PyTorch; checked before it
-    is written. Needs `pip install facereid_nb[onnx]`."""
+    """Write a saved model as one ONNX file, from face crops to embeddings, which runs without PyTorch; checked before
+    it is written. Needs `pip install facereid_nb[onnx]`."""
     from facereid_nb.export import export_onnx
     from facereid_nb.model import load_model
     loaded = load_model(model, 'cpu')
@@ -309,6 +311,11 @@ def build_gallery(
         min=0, max=1, help='Fraction of the cohort\'s mean that is taken off. Default: all of it.')]=None,
     quality_weighted:Annotated[bool, typer.Option(
         '--quality-weighted', '--weigh', help='Let a photo count by its quality.')]=False,
+    suspects:Annotated[Optional[Path], typer.Option(
+        help='Look for photos that would spoil the gallery, and write a table of them here, with a picture beside '
+             'it.')]=None,
+    refuse_suspects:Annotated[bool, typer.Option(
+        '--refuse-suspects', help='Enrol without the photos that would spoil the gallery.')]=False,
     approximate:Annotated[bool, typer.Option(
         '--approximate', help='Search by an index, which rarely misses somebody: for galleries of hundreds of '
                               'thousands of people. Needs `pip install "facereid_nb[index]"`.')]=False,
@@ -323,11 +330,12 @@ def build_gallery(
     _refuse(cohort_weight is not None and not cohort, '--cohort-weight', 'there is no --cohort')
     items, paths = read_items(train_csv, root_dir), _model_paths(model)
     loaded = _load(paths, precision)
+    crops_dir = _crops_dir(crops_dir, loaded.recipe, items)
+    if suspects or refuse_suspects: items = _looked_at(loaded, items, crops_dir, suspects, refuse_suspects, batch)
     gallery = Gallery.build(
         loaded, items, mirror or None, batch, camera=_camera(loaded.recipe) if degraded else None,
         n_templates=templates, cohort=cohort, cohort_weight=1. if cohort_weight is None else cohort_weight,
-        quality_weighted=quality_weighted, approximate=approximate,
-        crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
+        quality_weighted=quality_weighted, approximate=approximate, crops_dir=crops_dir)
     if gallery.background is not None or not loaded.trained_names: _calibrate_if_possible(gallery)
     typer.echo(f'{gallery.save(_gallery_path(out, paths))}: {len(gallery)} people')
 
@@ -336,6 +344,15 @@ def _camera(recipe):
     "The camera that a model was trained for, or any low-quality camera."
     from facereid_nb.augment import Camera
     return recipe.distillation.camera if recipe.distillation else Camera()
+
+# %% ../nbs/24_cli.ipynb #60815b5c
+def _looked_at(model, items, crops_dir, report, refuse, batch):
+    "The photos to enrol, after the suspects among them were reported, or left out."
+    from facereid_nb.enrolment import suspects, warn_of_suspects, without_suspects, write_suspects
+    table = suspects(model, items, crops_dir=crops_dir, batch_size=batch)
+    warn_of_suspects(table, len(items))
+    for path in write_suspects(table, items, report) if report else (): typer.echo(path)
+    return without_suspects(items, table) if refuse else items
 
 # %% ../nbs/24_cli.ipynb #07c70d9a
 def _calibrate_if_possible(gallery):
@@ -358,6 +375,8 @@ def predict(
         help='Also write `image_path,pred,similarity,best` here.')]=None,
     no_face:Annotated[NoFace, typer.Option(
         help='A photo without a face: `keep` its centre and match that, or `skip` it and answer unknown.')]=NoFace.keep,
+    all_faces:Annotated[Optional[Path], typer.Option(
+        help='Also write every face of every photo here, a row each: box, landmarks, quality, name, similarity.')]=None,
     precision:PrecisionOf=None,
     crops_dir:CropsDir=None,
     batch:Batch=64,
@@ -366,17 +385,19 @@ def predict(
     trained on crops, photos are aligned first and the crops kept."""
     from facereid_nb.align import crops_alignment, face_crops
     from facereid_nb.data import read_items
-    from facereid_nb.infer import Recognizer, write_predictions, write_submission
+    from facereid_nb.infer import Recognizer, write_faces, write_predictions, write_submission
     items, paths = read_items(eval_csv, root_dir, missing='keep'), _model_paths(model)
     recognizer = Recognizer(_load(paths, precision), _gallery_path(gallery, paths), threshold)
     cut = recognizer.alignment and not crops_alignment(items)
     _refuse(no_face == NoFace.skip and not cut, '--no-face', 'no faces are looked for here')
+    _refuse(all_faces and not cut, '--all-faces', 'no faces are looked for here')
     kept = _crops_dir(crops_dir, recognizer.model.recipe, items)
     answers = recognizer.predict(face_crops(items, recognizer.alignment, kept, 'test', no_face.value), batch)
     n, unknown = len(answers), recognizer.decision.unknown
     named = (answers.pred != unknown).sum()
     typer.echo(f'{write_submission(answers, out)}: {n} photos, {named} named, {n - named} {unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
+    if all_faces: typer.echo(write_faces(recognizer.predict_faces(items, batch), all_faces))
 
 # %% ../nbs/24_cli.ipynb #5a6ab8ae
 @app.command()
@@ -423,6 +444,145 @@ def _use_background(gallery, photos, models, crops_dir):
     crops_dir = _crops_dir(crops_dir, model.recipe, items)
     faces = embed_background(model, items, mirror=gallery.settings.mirror, crops_dir=crops_dir)
     gallery.use_background(faces, model.id)
+
+# %% ../nbs/24_cli.ipynb #36a4adc3
+people = typer.Typer(no_args_is_help=True, rich_markup_mode='markdown',
+                     help='List and correct the people of a gallery; every change can be undone.')
+app.add_typer(people, name='people')
+Person = Annotated[str, typer.Argument(help='A person\'s name.')]
+
+# %% ../nbs/24_cli.ipynb #ffebfc8d
+def _people_file(gallery): return gallery or _gallery_path(None, _model_paths(None))
+
+def _changed(path, gallery, what):
+    "Say what was done, and what it means for the threshold."
+    typer.echo(f'{path}: {what}: {len(gallery)} people')
+    if gallery.calibration and gallery.calibration.stale:
+        typer.echo('note: the threshold was calibrated before that; choose it again with byteface calibrate', err=True)
+
+# %% ../nbs/24_cli.ipynb #bbb8117c
+@people.command('list')
+def list_people(
+    name:Annotated[Optional[str], typer.Argument(help='Whose photos to list. Default: everybody\'s, counted.')]=None,
+    gallery:GalleryFile=None,
+):
+    "Print who is enrolled, or a person's photos, each compared with the person's others and with everybody else's."
+    import facereid_nb.enrolment # noqa: F401, gives galleries their `photos_of`
+    from facereid_nb.gallery import Gallery
+    loaded = Gallery.load(_people_file(gallery))
+    if name is not None: return typer.echo(loaded.photos_of(name).to_string(float_format='%.3f'))
+    for person, n in zip(loaded.names, loaded.counts.tolist()): typer.echo(f'{n:>5} {person}')
+
+# %% ../nbs/24_cli.ipynb #209ca494
+def _photo_table(name, photos):
+    "Photos of one person as a table."
+    import pandas as pd
+    return pd.DataFrame(dict(image_path=[f'{i}/{p.name}' for i, p in enumerate(photos)], gt=name,
+                             path=[str(p) for p in photos]))
+
+def _enrol(gallery, model, items, refuse):
+    "Add photos to a gallery, or those that aren't suspect; how many were added."
+    from tempfile import TemporaryDirectory
+    from facereid_nb.enrolment import suspects, warn_of_suspects, without_suspects
+    with TemporaryDirectory() as crops:
+        table = suspects(model, items, gallery, crops)
+        warn_of_suspects(table, len(items))
+        if refuse: items = without_suspects(items, table)
+        gallery.enrol(model, items, crops)
+    return len(items)
+
+# %% ../nbs/24_cli.ipynb #3ab5e64d
+@people.command('add')
+def add_person(
+    name:Person,
+    photos:Annotated[list[Path], typer.Argument(help='Photos of that person, new or enrolled.')],
+    gallery:GalleryFile=None,
+    model:Model=None,
+    refuse_suspects:Annotated[bool, typer.Option(
+        '--refuse-suspects', help='Leave out photos that would spoil the gallery.')]=False,
+):
+    "Enrol somebody, or add photos; warns of those that would spoil the gallery."
+    from facereid_nb.enrolment import edit_with_history
+    paths = _model_paths(model)
+    path, loaded, items = _gallery_path(gallery, paths), _load(paths), _photo_table(name, photos)
+    with edit_with_history(path, f'photos of {name} are added') as people:
+        n = _enrol(people, loaded, items, refuse_suspects)
+    _changed(path, people, f'{name} has {n} photos more')
+
+# %% ../nbs/24_cli.ipynb #6c8159e5
+@people.command('remove')
+def remove_person(
+    name:Person,
+    photo:Annotated[Optional[int], typer.Option(
+        min=0, help='Only this photo, as `byteface people list NAME` numbers them.')]=None,
+    gallery:GalleryFile=None,
+):
+    "Forget a person, or one photo."
+    from facereid_nb.enrolment import edit_with_history
+    path, what = _people_file(gallery), name if photo is None else f'photo {photo} of {name}'
+    with edit_with_history(path, f'{what} is forgotten') as people:
+        if photo is None: people.remove(name)
+        else: people.remove_photo(name, photo)
+    _changed(path, people, f'{what} is forgotten')
+
+# %% ../nbs/24_cli.ipynb #7f0d7bfa
+@people.command('rename')
+def rename_person(
+    name:Person,
+    new:Annotated[str, typer.Argument(help='The new name.')],
+    merge:Annotated[bool, typer.Option('--merge', help='Somebody has that name: it is the same person.')]=False,
+    gallery:GalleryFile=None,
+):
+    "Give a person another name, or join two names of one person."
+    from facereid_nb.enrolment import edit_with_history
+    path = _people_file(gallery)
+    with edit_with_history(path, f'{name} is called {new}') as people: people.rename(name, new, merge)
+    _changed(path, people, f'{name} is called {new}')
+
+# %% ../nbs/24_cli.ipynb #f0721686
+def _face(model, gallery, photo, number):
+    "The embedding of a face of a photo: the only one, or the one of that number, the largest being 0."
+    from facereid_nb.data import InputError
+    from facereid_nb.infer import Recognizer
+    from facereid_nb.model import embed
+    recognizer = Recognizer(model, gallery, threshold=0.)
+    if not recognizer.alignment: return embed(model, [photo], gallery.settings.mirror)[0]
+    faces = [m for m in recognizer(photo, faces='all') if m.embedding is not None]
+    if not faces: raise InputError(f'{photo}: no face found in it; give another photo')
+    if number is None and len(faces) > 1: raise InputError(f'{photo}: shows {len(faces)} faces; say which with --face')
+    if (number or 0) >= len(faces): raise InputError(f'{photo}: shows {len(faces)} faces, the largest is number 0')
+    return faces[number or 0].embedding
+
+# %% ../nbs/24_cli.ipynb #43fcdbdb
+@people.command('correct')
+def correct_person(
+    photo:Annotated[Path, typer.Argument(help='The photo that was answered wrongly.')],
+    name:Annotated[str, typer.Argument(help='Who it is, new or enrolled.')],
+    face:Annotated[Optional[int], typer.Option(min=0, help='Which of several faces; the largest is 0.')]=None,
+    gallery:GalleryFile=None,
+    model:Model=None,
+):
+    "Let the gallery learn who a face is: it becomes a photo of that person, and of nobody else."
+    from facereid_nb.enrolment import edit_with_history
+    paths = _model_paths(model)
+    path, loaded = _gallery_path(gallery, paths), _load(paths)
+    with edit_with_history(path, f'{photo.name} is {name}') as people:
+        done = people.correct(_face(loaded, people, photo, face), name, loaded.id)
+    _changed(path, people, f'{photo.name} is {name} ({done})')
+
+# %% ../nbs/24_cli.ipynb #71c4d967
+@people.command('history')
+def people_history(gallery:GalleryFile=None):
+    "Print the changes that can be undone, the newest last."
+    from facereid_nb.enrolment import history
+    for change in history(_people_file(gallery)).itertuples(): typer.echo(f'{change.when} {change.why}')
+
+@people.command('undo')
+def people_undo(gallery:GalleryFile=None):
+    "Undo the last change."
+    from facereid_nb.enrolment import undo
+    path = _people_file(gallery)
+    typer.echo(f'{path}: undone: {undo(path)}')
 
 # %% ../nbs/24_cli.ipynb #36584e42
 @app.command()
@@ -472,6 +632,98 @@ def _searches(recognizer, items, unknown, crops_dir, batch):
     warn_of_status(crops)
     scores = recognizer.scores(crops, batch)
     return crops, searches(scores, recognizer.gallery.names, crops['gt'], unknown, crops.image_path)
+
+# %% ../nbs/24_cli.ipynb #25e9add1
+def _for_groups(photos, loaded, crops_dir):
+    "Other people's faces from a table or folder of photos; None where there are no photos."
+    from facereid_nb.data import read_items
+    from facereid_nb.gallery import embed_background
+    if photos is None: return None
+    items = read_items(photos, missing='keep')
+    return embed_background(loaded, items, crops_dir=_crops_dir(crops_dir, loaded.recipe, items))
+
+# %% ../nbs/24_cli.ipynb #2dd0e669
+def _groups_of(path, photos, loaded, known, rate, background, crops_dir, batch):
+    "The groups in a file, which photos have joined."
+    from facereid_nb.data import InputError
+    from facereid_nb.group import Groups, group_faces
+    groups = Groups.load(path) if path.exists() else None
+    _refuse(groups is not None and rate, '--rate', f'{path} has one already')
+    _refuse(groups is not None and background, '--background', f'{path} has one already')
+    if groups is None and photos is None: raise InputError(f'{path}: there are no groups yet; give photos')
+    if photos is None: return groups
+    strangers = _for_groups(background, loaded, crops_dir)
+    crops_dir = _crops_dir(crops_dir, loaded.recipe, photos)
+    return group_faces(photos, loaded, known, groups, rate or 0.01, strangers, crops_dir, batch)
+
+# %% ../nbs/24_cli.ipynb #20e76ca8
+@app.command()
+def group(
+    photos:Annotated[Optional[Path], typer.Argument(
+        help='New photos: a CSV with the column `image_path`, or a folder. Every face in them is grouped.')]=None,
+    root_dir:RootDir=None,
+    model:Model=None,
+    gallery:Annotated[Optional[Path], typer.Option(
+        help='Known people, whose faces are left out. Default: the gallery beside the model, if there is one.')]=None,
+    groups:Annotated[Optional[Path], typer.Option(
+        help='The file of groups, which new photos join. Default: beside the model, `groups.safetensors`.')]=None,
+    page:Annotated[Path, typer.Option(help='The HTML page to write.')]=Path('groups.html'),
+    answers:Annotated[Optional[Path], typer.Option(
+        help='What the page saved, or any CSV with the columns `face,group,name`: taken over before all else.')]=None,
+    enrol:Annotated[bool, typer.Option('--enrol', help='Move groups with names into the gallery.')]=False,
+    rate:Annotated[Optional[float], typer.Option(
+        min=0, max=1, help='Target rate at which people who are there once are put together with others. '
+                           'Default: 0.01.')]=None,
+    background:Annotated[Optional[Path], typer.Option(
+        help='Photos of other people, a CSV or a folder, a person each: they tell how alike strangers are. '
+             'Default: those that the model or the gallery has.')]=None,
+    crops_dir:CropsDir=None,
+    batch:Batch=64,
+):
+    "Put the faces of people without a name into groups, and write a page to name them on."
+    from facereid_nb.data import read_items
+    from facereid_nb.gallery import Gallery
+    from facereid_nb.group import Groups, write_groups
+    paths = _model_paths(model)
+    people, file = _gallery_path(gallery, paths), groups or paths[0].with_name('groups.safetensors')
+    if answers:
+        with Groups.edit(file) as named: named.answer(answers)
+    known = Gallery.load(people) if gallery or people.exists() else None
+    items = None if photos is None else read_items(photos, root_dir)
+    found = _groups_of(file, items, _load(paths), known, rate, background, crops_dir, batch)
+    if enrol:
+        with Gallery.edit(people) as enrolled: names = found.enrol(enrolled)
+        typer.echo(f'{people}: {", ".join(names) or "nobody new"}; choose the threshold again with byteface calibrate')
+    typer.echo(f'{found.save(file)}: {found}; {100*found.wrong_rate:.2g} % wrong merges to expect')
+    typer.echo(f'{write_groups(found, page)}: open it in a browser, name people, save the answers')
+
+# %% ../nbs/24_cli.ipynb #35b5e01b
+@app.command()
+def serve(
+    gallery:GalleryFile=None,
+    model:Model=None,
+    host:Annotated[str, typer.Option(
+        help='Address to listen at; `0.0.0.0` for the whole network, which then needs the token that is shown.')
+        ]='127.0.0.1',
+    port:Annotated[int, typer.Option(min=0, max=65535, help='0 for any that is free.')]=8000,
+    token:Annotated[Optional[str], typer.Option(
+        envvar='BYTEFACE_TOKEN', help='What visitors need to know. Default: nothing on this computer, else one that is '
+                                      'made up and shown.')]=None,
+    keep_photos:Annotated[bool, typer.Option(
+        '--keep-photos', help='Keep the portraits of those who are enrolled, in `enrolled` beside the gallery.')]=False,
+    certificate:Annotated[Optional[Path], typer.Option(
+        help='File with a certificate for https, without which browsers give their camera to pages of this computer '
+             'alone.')]=None,
+    key:Annotated[Optional[Path], typer.Option(help='File with its key, if that is a file of its own.')]=None,
+    megabytes:Annotated[float, typer.Option(min=0.01, help='Largest photo that is taken.')]=12,
+):
+    """Open a page in the browser, for photos, people and a camera, and the same as JSON. Begins with an empty gallery
+    where there is none."""
+    from facereid_nb.serve import UploadLimits, serve as serve_page
+    _refuse(key and not certificate, '--key', 'there is no --certificate')
+    paths = _model_paths(model)
+    serve_page(_load(paths), _gallery_path(gallery, paths), host, port, token, keep_photos, certificate, key,
+               UploadLimits(megabytes))
 
 # %% ../nbs/24_cli.ipynb #8b1eb15e
 DEMO_FACES = dict(n_people=100, n_train=10, n_test=2, n_strangers=40)

@@ -7,6 +7,7 @@ from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from browser import missing
 from docs import build
 from sync import changes, command, problems, top
 
@@ -75,6 +76,13 @@ def notebooks():
                                 'Run one notebook alone with `.venv/bin/nbdev-test nbs/NAME.ipynb`.')
 
 
+def page():
+    "The page of `byteface serve`, tried in a browser where there is one"
+    if reason := missing(): return print(f'The page is not tried in a browser: {reason}', flush=True)
+    done = subprocess.run([sys.executable, top/'tools/browser.py'], cwd=top, env=notebook_environment())
+    return done.returncode and f'tools/browser.py ended with status {done.returncode}: see above.'
+
+
 def documentation():
     "The site, built aside as `make docs` builds it"
     with TemporaryDirectory() as scratch:
@@ -92,6 +100,7 @@ def main():
               ('README.md is what nbs/index.ipynb renders', readme, changed),
               ('Modules and tools have no unused or undefined names', lint),
               ('The documentation site builds, without a broken link', documentation),
+              ('The page of byteface serve works in a browser', page),
               ('Every notebook runs', notebooks)]
     failed = 0
     for title, check, *args in checks:
