@@ -211,6 +211,12 @@ def _non_mated(self:Gallery, scores):
         trained = np.zeros_like(trained)
     return NonMated(scores.non_mated.to_numpy(float), pd.factorize(scores.name)[0], trained)
 
+# %% ../nbs/15_calibrate.ipynb #9da134d6
+@patch
+def _strangers(self:Gallery, scores):
+    "The searches of strangers that a threshold is chosen with."
+    return self._non_mated(scores) if self.background is None else self._background_searches()
+
 # %% ../nbs/15_calibrate.ipynb #c49343ad
 @patch
 def _check_apart(self:Gallery):
@@ -272,7 +278,7 @@ def calibrate(self:Gallery,
     fpir, unknown_share = self._target(fpir, unknown_share)
     self._check_can_calibrate()
     scores = self.enrolment_scores()
-    searches = self._non_mated(scores) if self.background is None else self._background_searches()
+    searches = self._strangers(scores)
     if unknown_share is None: threshold = threshold_for_fpir(searches, fpir)
     else:
         threshold = threshold_for_accuracy(scores, searches, unknown_share)
@@ -281,3 +287,16 @@ def calibrate(self:Gallery,
         fpir, threshold, *searches.fpir_interval(threshold, n_bootstrap), fnir=_expected_fnir(scores, threshold),
         strangers=self._n_strangers(scores), unknown_share=unknown_share)
     return self.calibration
+
+# %% ../nbs/15_calibrate.ipynb #9d938633
+@patch
+def expected_rates(self:Gallery,
+    n:int=101, # Thresholds, evenly spaced over all scores
+)->pd.DataFrame: # `threshold`, `DIR`, `FPIR`, ascending; DIR is NaN where nobody has two photos
+    "The rates to expect at every threshold; raises `InputError` where there is too little to tell."
+    self._check_can_calibrate()
+    scores = self.enrolment_scores()
+    strangers, (right, weights) = self._strangers(scores), _right_answers(scores)
+    found = strangers.matched()
+    highest = max(found.max(), right.max(initial=-np.inf))
+    return identification_rates(right, found, np.linspace(found.min(), highest, n), weights, strangers.weights)

@@ -870,6 +870,16 @@ def _take_background(self:Gallery, model):
 @patch(as_prop=True)
 def _for_degraded(self:Gallery): return self.background is not None and len(self.background) == 2
 
+# %% ../nbs/14_gallery.ipynb #edc89726
+@patch(cls_method=True)
+def empty(cls:Gallery,
+    model, # A `FaceModel` or an `Ensemble`
+)->Gallery: # With the model's background, if it has one
+    "A gallery for a model with nobody in it, to enrol people one by one."
+    gallery = cls(model.id, _settings_for(model, None), model.trained_names)
+    gallery._take_background(model)
+    return gallery
+
 # %% ../nbs/14_gallery.ipynb #860e68c2
 @patch(cls_method=True)
 def build(cls:Gallery,

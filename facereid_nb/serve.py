@@ -43,10 +43,9 @@ from starlette.routing import Route
 # %% ../nbs/23_serve.ipynb #a766b1e3
 from . import __version__
 from .align import align_all
-from .calibrate import _right_answers, identification_rates
 from .data import InputError, _image_errors, _to_rgb, atomic_write
 from .enrolment import _SAME, edit_with_history, find_suspects, history, undo
-from .gallery import Gallery, _settings_for
+from .gallery import Gallery
 from .group import Groups
 from .infer import Match, Recognizer, usable_threshold
 from .model import embed_with_quality
@@ -126,16 +125,6 @@ def _data_uri(image):
     data = io.BytesIO()
     image.save(data, 'JPEG', quality=85)
     return f'data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}'
-
-# %% ../nbs/23_serve.ipynb #3d62c7cc
-@patch(cls_method=True)
-def empty(cls:Gallery,
-    model, # A `FaceModel` or an `Ensemble`
-)->Gallery: # With the model's background, if it has one
-    "A gallery for a model with nobody in it, to enrol people one by one."
-    gallery = cls(model.id, _settings_for(model, None), model.trained_names)
-    gallery._take_background(model)
-    return gallery
 
 # %% ../nbs/23_serve.ipynb #6a78d765
 class SeenFace(NamedTuple):
@@ -426,24 +415,6 @@ def rename_photos(
     _write_kept(folder, table[~theirs] if new is None else table.assign(gt=table['gt'].mask(theirs, new)))
     if new is None:
         for image in table.image_path[theirs]: (folder/image).unlink(missing_ok=True)
-
-# %% ../nbs/23_serve.ipynb #cef8647b
-@patch
-def _strangers(self:Gallery, scores):
-    "Searches of strangers, as `calibrate` counts them."
-    return self._non_mated(scores) if self.background is None else self._background_searches()
-
-@patch
-def expected_rates(self:Gallery,
-    n:int=101, # Thresholds, evenly spaced over all scores
-)->pd.DataFrame: # `threshold`, `DIR`, `FPIR`, ascending; DIR is NaN where nobody has two photos
-    "The rates to expect at every threshold; raises `InputError` where there is too little to tell."
-    self._check_can_calibrate()
-    scores = self.enrolment_scores()
-    strangers, (right, weights) = self._strangers(scores), _right_answers(scores)
-    found = strangers.matched()
-    highest = max(found.max(), right.max(initial=-np.inf))
-    return identification_rates(right, found, np.linspace(found.min(), highest, n), weights, strangers.weights)
 
 # %% ../nbs/23_serve.ipynb #4dd0a2fd
 @dataclass(frozen=True)
