@@ -197,7 +197,7 @@ def _open(image, max_side):
     times = max(1, max(whole.size)//max_side)
     return _Opened(whole.reduce(times) if times > 1 else whole, whole.size, '', times, image)
 
-# %% ../nbs/04_align.ipynb #e9ab7422
+# %% ../nbs/04_align.ipynb #41b51396
 @patch
 def is_coarse(self:_Opened, matrix):
     "Whether a crop by this matrix needs the whole photo."
@@ -209,7 +209,7 @@ def whole(self:_Opened):
     with suppress(ImageError): return replace(self, image=open_image(self.path), times=1)
     return self
 
-# %% ../nbs/04_align.ipynb #9556d180
+# %% ../nbs/04_align.ipynb #b3b86407
 @patch
 def warp(self:_Opened, matrix, size):
     "The crop of the whole photo by a matrix for it."
@@ -229,7 +229,7 @@ def _without_face(photo, reason, alignment, no_face):
     crop = photo.warp(centre_matrix(photo.size, alignment.size), alignment.size)
     return Crop(crop, 'centre_crop', reason, n_faces=0)
 
-# %% ../nbs/04_align.ipynb #0b7cfdbf
+# %% ../nbs/04_align.ipynb #321d65ff
 def _face_crop(photo, faces, i, alignment):
     "The crop of face `i` of a photo."
     face = faces[i]
@@ -264,7 +264,7 @@ def _detector_for(alignment, detector):
     raise InputError(f'the detector looks for faces of {detector.min_face_size} pixels, the alignment says '
                      f'{alignment.min_face_size}; make it with face_detector(alignment)')
 
-# %% ../nbs/04_align.ipynb #4fca4b33
+# %% ../nbs/04_align.ipynb #718f3763
 def align_images(
     images, # PIL images (upright), or paths of images
     alignment:Alignment=Alignment(), # How to align
@@ -278,7 +278,7 @@ def align_images(
     photos, detector = [_open(im, alignment.max_side) for im in images], _detector_for(alignment, detector)
     return [_crop(p, f, alignment, no_face) for p,f in zip(photos, _found(photos, detector, alignment))]
 
-# %% ../nbs/04_align.ipynb #0b7e86a3
+# %% ../nbs/04_align.ipynb #61d9134b
 def _all_crops(photo, found, alignment):
     "The crops of all faces of a photo, in which `found` are the faces."
     if not photo.image: return [Crop(None, 'unreadable', photo.reason)]
@@ -287,7 +287,7 @@ def _all_crops(photo, found, alignment):
     whole = photo.whole() if any(coarse) else photo
     return [_face_crop(whole if c else photo, faces, i, alignment) for i,c in enumerate(coarse)]
 
-# %% ../nbs/04_align.ipynb #7134289d
+# %% ../nbs/04_align.ipynb #efcbd89e
 def align_all(
     images, # PIL images (upright), or paths of images
     alignment:Alignment=Alignment(), # How to align; its `select` has no effect

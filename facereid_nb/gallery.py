@@ -822,7 +822,7 @@ def _aligned_crops(items, alignment, crops_dir, part='train'):
     items = face_crops(items, alignment, crops_dir, part)
     warn_of_status(items)
     usable = items[~items.status.isin(NO_CROP)] if 'status' in items else items
-    check_alignment(usable, alignment)
+    if len(usable): check_alignment(usable, alignment)
     return usable
 
 # %% ../nbs/14_gallery.ipynb #a2b8218a
