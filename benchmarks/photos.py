@@ -9,13 +9,15 @@ named a thousand photos before. `photos` are searched for faces, and these align
 network is MobileFaceNet.
 """
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
 from facereid_nb.data import atomic_write, n_cores
 from bench_faces import knowing
 from bench_setup import ALIGNMENT, Setup, network, pictures
-from in_turn import in_fresh_process, peak_memory
+from in_turn import peak_memory
 from lfw125 import arguments
 
 REPLAYED = 1000 # Different photos
@@ -49,7 +51,8 @@ def main():
     rows = []
     for kind in ('photos', 'crops'):
         for n in getattr(args, kind):
-            rows.append(in_fresh_process(named, setup, kind, n, threads=setup.threads))
+            with ProcessPoolExecutor(1, get_context('spawn')) as fresh:
+                rows.append(fresh.submit(named, setup, kind, n).result())
             print(rows[-1], flush=True)
     with atomic_write(Path('benchmarks/photos.csv')) as tmp: pd.DataFrame(rows).to_csv(tmp, index=False)
 

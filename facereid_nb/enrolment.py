@@ -194,7 +194,7 @@ def limits(self:_Door, background, fraction):
 def without(self:_Door, odd):
     "The same, where odd photos `(N,)` don't count, but for people who have no others."
     weights = self.weights.clone()
-    weights[:self.n][torch.from_numpy(odd.to_numpy(bool))] = 0
+    weights[:self.n][torch.tensor(odd.to_numpy(bool))] = 0
     left = torch.zeros(len(self.names)).index_add_(0, self.owners, weights)
     return replace(self, weights=torch.where(left[self.owners] == 0, self.weights, weights))
 
@@ -485,7 +485,7 @@ def edit_with_history(
     path, # A gallery's file
     why:str, # What is done, for `history`
 ): # Context manager that gives the gallery
-    "As `Gallery.edit`, and what the file was before can be had back with `undo`."
+    "Change a gallery's file within the block; what it was before can be had back with `undo`."
     with Gallery.edit(path) as gallery:
         yield gallery
         _keep(path, why)
