@@ -7,9 +7,9 @@ Docs: https://facereid-nb.github.io/facereid_nb/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'TrainCsv', 'RootDir', 'Model', 'GalleryFile', 'CropsDir', 'Batch', 'Threshold', 'PrecisionOf', 'PLACES',
            'people', 'Person', 'DEMO_FACES', 'DEMO_RECIPE', 'DEMO_FPIR', 'Method', 'Select', 'NoFace', 'Precision',
-           'Places', 'align', 'train', 'info', 'export', 'build_gallery', 'predict', 'calibrate', 'list_people',
-           'add_person', 'remove_person', 'rename_person', 'correct_person', 'people_history', 'people_undo',
-           'evaluate', 'group', 'serve', 'demo', 'main']
+           'Places', 'align', 'train', 'info', 'export', 'build_gallery', 'predict', 'watch', 'calibrate',
+           'list_people', 'add_person', 'remove_person', 'rename_person', 'correct_person', 'people_history',
+           'people_undo', 'evaluate', 'group', 'serve', 'demo', 'main']
 
 # %% ../nbs/24_cli.ipynb #545105d7
 import os, sys, time, warnings
@@ -398,6 +398,36 @@ def predict(
     typer.echo(f'{write_submission(answers, out)}: {n} photos, {named} named, {n - named} {unknown}')
     if predictions: typer.echo(write_predictions(answers, predictions))
     if all_faces: typer.echo(write_faces(recognizer.predict_faces(items, batch), all_faces))
+
+# %% ../nbs/24_cli.ipynb #ee875f8a
+@app.command()
+def watch(
+    source:Annotated[str, typer.Argument(
+        help='A video file, an address such as `rtsp://…`, or the number of a camera.')],
+    gallery:GalleryFile=None,
+    model:Model=None,
+    threshold:Threshold=None,
+    out:Annotated[Path, typer.Option(
+        help='Folder for `timeline.csv`, `people.html`, the pictures, and of a file `watched.mp4`. The same folder '
+             'again goes on with a video.')]=Path('seen'),
+    fps:Annotated[Optional[float], typer.Option(
+        min=0.1, help='Frames a second to look at, at most. Default: all; of a live source as many as it can.')]=None,
+    live:Annotated[Optional[bool], typer.Option(
+        '--live/--not-live', help='Leave frames out to keep up with the source. Default: where it has no end. A file '
+                                  'is played at its own speed then.')]=None,
+    video:Annotated[Optional[bool], typer.Option(
+        '--video/--no-video', help='Write the video with names in it. Default: of a file.')]=None,
+):
+    "Follow and name everybody in a video or before a camera. Needs `pip install facereid_nb[video]`."
+    from facereid_nb.infer import Recognizer
+    from facereid_nb.video import clock, read_tracks, watch
+    paths = _model_paths(model)
+    recognizer = Recognizer(_load(paths), _gallery_path(gallery, paths), threshold)
+    for t in watch(source, recognizer, out, fps, live, annotate=video):
+        typer.echo(f'{clock(t.start)}  {t.name}  similarity {t.similarity:.3f}, {t.n_frames} frames')
+    seen = read_tracks(out)
+    named = seen.name[seen.name != recognizer.decision.unknown]
+    typer.echo(f'{out/"people.html"}: {named.nunique()} people named, {len(seen) - len(named)} times somebody unknown')
 
 # %% ../nbs/24_cli.ipynb #5a6ab8ae
 @app.command()
