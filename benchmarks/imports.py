@@ -7,6 +7,7 @@ which `import torch` was timed just before; seconds are medians too, without the
 each checkout and import goes to benchmarks/imports.csv.
 """
 import argparse, os, re, subprocess, sys
+from compileall import compile_dir
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,8 @@ IMPORTS = {'model': 'import facereid_nb.model', 'infer': 'from facereid_nb.infer
 
 
 def seconds(statement, checkout):
-    "How long a statement takes in a fresh process that finds `facereid_nb` in a checkout."
+    "How long a statement takes in a fresh process that finds `facereid_nb` in a checkout, compiled as installed."
+    compile_dir(checkout/'facereid_nb', quiet=1)
     code = f'import time; started = time.perf_counter(); {statement}; print(time.perf_counter() - started)'
     done = subprocess.run([sys.executable, '-P', '-W', 'ignore', '-c', code], check=True, text=True,
                           stdout=subprocess.PIPE, env=os.environ | dict(PYTHONPATH=str(checkout)))
